@@ -1,0 +1,191 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared/storepb"
+)
+
+// The longest that a call may take unless its context says less.
+const (
+	// CallTimeout is for calls on one key and for batches; a second is added
+	// for each 64 MiB beyond the first.
+	CallTimeout = 2 * time.Second
+	// SlowTimeout is for Clear, Flush, Configure, and between two messages of a
+	// Scan.
+	SlowTimeout = 30 * time.Second
+)
+
+// Client is the host's side of the wire: a cache.Store with every optional
+// method, on a plugin. Before any other call, Describe tells it what the
+// plugin can do; what was not declared answers errors.ErrUnsupported without a
+// call, and what is over the plugin's limits is refused before it is sent.
+//
+// A call that gets no answer in time, though its own context would allow
+// more, returns cache.ErrUnavailable.
+type Client struct {
+	rpc  storepb.StoreClient
+	info Info
+	// recv bounds what one answer may make the host allocate.
+	recv grpc.CallOption
+	// unguarded lets calls through that the plugin did not declare.
+	unguarded bool
+}
+
+var (
+	_ cache.Store    = (*Client)(nil)
+	_ cache.Batcher  = (*Client)(nil)
+	_ cache.Adder    = (*Client)(nil)
+	_ cache.Swapper  = (*Client)(nil)
+	_ cache.Counter  = (*Client)(nil)
+	_ cache.Toucher  = (*Client)(nil)
+	_ cache.Scanner  = (*Client)(nil)
+	_ cache.Clearer  = (*Client)(nil)
+	_ cache.Watcher  = (*Client)(nil)
+	_ cache.Flusher  = (*Client)(nil)
+	_ cache.Limiter  = (*Client)(nil)
+	_ cache.Declarer = (*Client)(nil)
+)
+
+// NewClient returns a client on a connection to a plugin.
+func NewClient(conn grpc.ClientConnInterface) *Client {
+	c := &Client{rpc: storepb.NewStoreClient(conn)}
+	c.setInfo(Info{Limits: cache.Limits{MaxValue: cache.DefaultMaxValue}})
+	return c
+}
+
+func (c *Client) setInfo(i Info) {
+	c.info = i
+	c.recv = grpc.MaxCallRecvMsgSize(i.Limits.MaxValue + messageSlack)
+}
+
+// Describe asks the plugin what it is and remembers it. It is called once,
+// before the client is shared.
+func (c *Client) Describe(ctx context.Context) (Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	r, err := c.rpc.Describe(ctx, &storepb.DescribeRequest{})
+	if err != nil {
+		return Info{}, fromStatus(err)
+	}
+	info, err := infoFromWire(r)
+	if err != nil {
+		return Info{}, err
+	}
+	c.setInfo(info)
+	return info, nil
+}
+
+// Configure checks the settings against what the plugin declares and opens its
+// store with them. Errors wrap ErrSetting when other settings would help.
+func (c *Client) Configure(ctx context.Context, given []SettingValue) error {
+	if _, err := CheckSettings(c.info.Settings, given); err != nil {
+		return err
+	}
+	r := &storepb.ConfigureRequest{}
+	for _, v := range given {
+		r.Settings = append(r.Settings, &storepb.SettingValue{Name: v.Name, Value: v.Value})
+	}
+	ctx, cancel := context.WithTimeout(ctx, SlowTimeout)
+	defer cancel()
+	_, err := c.rpc.Configure(ctx, r)
+	return fromSettingStatus(err)
+}
+
+// Info returns what Describe learned.
+func (c *Client) Info() Info { return c.info }
+
+// Capabilities implements cache.Declarer.
+func (c *Client) Capabilities() cache.Capability { return c.info.Capabilities }
+
+// Limits implements cache.Limiter.
+func (c *Client) Limits() cache.Limits { return c.info.Limits }
+
+// Unguarded returns a client that passes on calls which the plugin did not
+// declare. The conformance suite sees with it whether the plugin answers them
+// as it must.
+func (c *Client) Unguarded() cache.Store {
+	open := *c
+	open.unguarded = true
+	return &open
+}
+
+// declared refuses a call that the plugin did not declare.
+func (c *Client) declared(need cache.Capability) error {
+	if c.unguarded || c.info.Capabilities.Has(need) {
+		return nil
+	}
+	return fmt.Errorf("shared: the plugin %s has no %s: %w", c.info.Name, need, errors.ErrUnsupported)
+}
+
+// check refuses what need not be sent.
+func (c *Client) check(need cache.Capability, key string, e cache.Entry) error {
+	if err := c.declared(need); err != nil {
+		return err
+	}
+	return cache.CheckEntry(key, e, c.info.Limits.MaxValue)
+}
+
+// call gives ctx the deadline of a call that carries size bytes.
+func call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, CallTimeout+time.Second*time.Duration(max(0, size-1)/(64<<20)))
+}
+
+// failed translates a call's error. The caller's own context explains itself;
+// a deadline that was ours says that the plugin does not answer.
+func (c *Client) failed(caller context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := caller.Err(); cause != nil {
+		return cause
+	}
+	if err = fromStatus(err); errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: the plugin %s did not answer in time", cache.ErrUnavailable, c.info.Name)
+	}
+	return err
+}
+
+// Get implements cache.Store.
+func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	if err := cache.CheckKey(key); err != nil {
+		return cache.Entry{}, false, err
+	}
+	// An answer may be as large as the limit; the deadline cannot know.
+	bounded, cancel := call(ctx, c.info.Limits.MaxValue)
+	defer cancel()
+	r, err := c.rpc.Get(bounded, &storepb.GetRequest{Key: []byte(key)}, c.recv)
+	if err != nil {
+		return cache.Entry{}, false, c.failed(ctx, err)
+	}
+	found := fromLookup(r)
+	return found.Entry, found.Found, nil
+}
+
+// Set implements cache.Store.
+func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
+	if err := c.check(0, key, e); err != nil {
+		return err
+	}
+	bounded, cancel := call(ctx, len(e.Value))
+	defer cancel()
+	_, err := c.rpc.Set(bounded, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
+	return c.failed(ctx, err)
+}
+
+// Delete implements cache.Store.
+func (c *Client) Delete(ctx context.Context, key string) error {
+	if err := cache.CheckKey(key); err != nil {
+		return err
+	}
+	bounded, cancel := call(ctx, 0)
+	defer cancel()
+	_, err := c.rpc.Delete(bounded, &storepb.DeleteRequest{Key: []byte(key)})
+	return c.failed(ctx, err)
+}

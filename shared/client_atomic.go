@@ -1,0 +1,74 @@
+package shared
+
+import (
+	"context"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared/storepb"
+)
+
+// SetIfAbsent implements cache.Adder.
+func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bool, error) {
+	if err := c.check(cache.CanAdd, key, e); err != nil {
+		return false, err
+	}
+	bounded, cancel := call(ctx, len(e.Value))
+	defer cancel()
+	r, err := c.rpc.SetIfAbsent(bounded, &storepb.SetIfAbsentRequest{Key: []byte(key), Entry: toEntry(e)})
+	return r.GetStored(), c.failed(ctx, err)
+}
+
+// CompareAndSwap implements cache.Swapper.
+func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (bool, error) {
+	if err := c.check(cache.CanSwap, key, e); err != nil {
+		return false, err
+	}
+	// No value is longer than the limit, so a longer old one matches nothing.
+	if len(old) > c.info.Limits.MaxValue {
+		return false, nil
+	}
+	bounded, cancel := call(ctx, len(old)+len(e.Value))
+	defer cancel()
+	r, err := c.rpc.CompareAndSwap(bounded, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
+	return r.GetSwapped(), c.failed(ctx, err)
+}
+
+// CompareAndDelete implements cache.Swapper.
+func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (bool, error) {
+	if err := c.check(cache.CanSwap, key, cache.Entry{}); err != nil {
+		return false, err
+	}
+	if len(old) > c.info.Limits.MaxValue {
+		return false, nil
+	}
+	bounded, cancel := call(ctx, len(old))
+	defer cancel()
+	r, err := c.rpc.CompareAndDelete(bounded, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
+	return r.GetDeleted(), c.failed(ctx, err)
+}
+
+// Increment implements cache.Counter.
+func (c *Client) Increment(ctx context.Context, key string, delta int64, expiresIfNew time.Time) (int64, time.Time, error) {
+	if err := c.check(cache.CanCount, key, cache.Entry{}); err != nil {
+		return 0, time.Time{}, err
+	}
+	bounded, cancel := call(ctx, 0)
+	defer cancel()
+	r, err := c.rpc.Increment(bounded, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
+	if err != nil {
+		return 0, time.Time{}, c.failed(ctx, err)
+	}
+	return r.GetSum(), fromMillis(r.GetExpiresUnixMs()), nil
+}
+
+// Touch implements cache.Toucher.
+func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool, error) {
+	if err := c.check(cache.CanTouch, key, cache.Entry{}); err != nil {
+		return false, err
+	}
+	bounded, cancel := call(ctx, 0)
+	defer cancel()
+	r, err := c.rpc.Touch(bounded, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
+	return r.GetFound(), c.failed(ctx, err)
+}

@@ -1,0 +1,115 @@
+package shared
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	hclog "github.com/hashicorp/go-hclog"
+	plugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// EnvLogLevel is the variable in which the host tells a plugin how much to
+// log: debug, info, warn or error.
+const EnvLogLevel = "HARPIA_LOG_LEVEL"
+
+// orphanGrace is how long a plugin may take to close its store after its host
+// died.
+const orphanGrace = 1800 * time.Millisecond
+
+// Serve runs store as a plugin until the host ends it: all that the main of a
+// store plugin needs. What the store implements beyond the three methods is
+// found and declared to the host; see package cache for what it may do, and
+// Describer and Configurer for its name and settings.
+//
+// Serve takes over the process. The default slog logger writes to the host's
+// log. Termination signals are left to the host, which ends a plugin by
+// closing its standard input: a signal to the whole group would otherwise kill
+// it before the host has drained. At the end the store is closed if it is an
+// io.Closer.
+func Serve(store cache.Store) {
+	hs := Handshake()
+	if os.Getenv(hs.MagicCookieKey) != hs.MagicCookieValue {
+		info := describe(store)
+		fmt.Fprintf(os.Stderr, "%s %s is a store plugin and is started by a host:\n  host --store %s get KEY\n  host plugins describe %[3]s\n",
+			info.Name, info.Version, os.Args[0])
+		os.Exit(2)
+	}
+	// go-plugin replaces os.Stderr; the logs keep the original.
+	stderr := os.Stderr
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(os.Getenv(EnvLogLevel)))
+	log := newLogger(stderr, level)
+	slog.SetDefault(log)
+	leaveSignalsToHost()
+
+	s, g := newServer(store), &guard{log: log}
+	var rpc *grpc.Server
+	serving := make(chan struct{})
+	go func() {
+		// The end of standard input is the end of the host, however it ended.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		time.AfterFunc(orphanGrace, func() { os.Exit(1) })
+		<-serving
+		rpc.Stop()
+	}()
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  hs,
+		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: Plugins(s)},
+		Logger:           hclog.New(&hclog.LoggerOptions{Output: stderr, JSONFormat: true, Level: hclog.Warn}),
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			rpc = grpc.NewServer(append(opts, serverOptions(s, g)...)...)
+			close(serving)
+			return rpc
+		},
+	})
+	g.drain(orphanGrace / 2)
+	if err := cache.Close(store); err != nil {
+		log.Error("the store did not close well", "error", err)
+	}
+	removeSocketDir()
+}
+
+func serverOptions(s *server, g *guard) []grpc.ServerOption {
+	size := s.info.Limits.MaxValue + messageSlack
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(size),
+		grpc.MaxSendMsgSize(size),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(g.unary),
+		grpc.StreamInterceptor(g.stream),
+	}
+}
+
+// leaveSignalsToHost swallows what would end the process. SIGPIPE is among
+// them: when the host is gone, a log line must not kill the plugin before it
+// has closed its store.
+func leaveSignalsToHost() {
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+}
+
+// removeSocketDir removes the private directory that the host made for the
+// socket; a host that was killed cannot. Only empty directories of the host's
+// naming go.
+func removeSocketDir() {
+	dir := os.Getenv(plugin.EnvUnixSocketDir)
+	if dir == "" || !strings.HasPrefix(filepath.Base(filepath.Dir(dir)), SocketDirPrefix) {
+		return
+	}
+	_ = os.Remove(dir)
+	_ = os.Remove(filepath.Dir(dir))
+}
+
+// SocketDirPrefix begins the name of the private directory in which a host
+// keeps one plugin's socket.
+const SocketDirPrefix = "harpia-"
