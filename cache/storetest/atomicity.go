@@ -1,0 +1,135 @@
+package storetest
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// Concurrent use of the atomic operations.
+func atomicityCases() []Case {
+	return []Case{{
+		Name:   "atomic/add",
+		Clause: "SetIfAbsent stores e only if key holds nothing. Atomic: of many at once exactly one does.",
+		Needs:  cache.CanAdd,
+		run: func(p *probe) {
+			for round := range 20 {
+				key := p.key(strconv.Itoa(round))
+				var winners atomic.Int64
+				var winner atomic.Value
+				p.each(16, func(i int) {
+					value := strconv.Itoa(i)
+					stored, err := p.store.SetIfAbsent(p.ctx, key, cache.Entry{Value: []byte(value)})
+					if err != nil {
+						p.fatalf("SetIfAbsent(%s): %w", p.name(key), err)
+					}
+					if stored {
+						winners.Add(1)
+						winner.Store(value)
+					}
+				})
+				if n := winners.Load(); n != 1 {
+					p.fatalf("%d of 16 concurrent SetIfAbsent of one key report that they stored", n)
+				}
+				p.wantValue(key, winner.Load().(string))
+			}
+		},
+	}, {
+		Name:   "atomic/swap",
+		Clause: "CompareAndSwap stores e if key holds exactly the bytes old. Atomic: of many with one old exactly one does.",
+		Needs:  cache.CanSwap,
+		run: func(p *probe) {
+			const workers, times = 8, 20
+			key := p.key("k")
+			p.set(key, "0")
+			p.each(workers, func(int) {
+				for done := 0; done < times; {
+					e, found := p.get(key)
+					n, err := strconv.Atoi(string(e.Value))
+					if !found || err != nil {
+						p.fatalf("Get(%s) is %s, found %v, during swaps of one number for the next", p.name(key), short(e.Value), found)
+					}
+					swapped, err := p.store.CompareAndSwap(p.ctx, key, e.Value, cache.Entry{Value: strconv.AppendInt(nil, int64(n+1), 10)})
+					if err != nil {
+						p.fatalf("CompareAndSwap(%s): %w", p.name(key), err)
+					}
+					if swapped {
+						done++
+					}
+				}
+			})
+			p.wantValue(key, strconv.Itoa(workers*times))
+		},
+	}, {
+		Name:   "atomic/delete",
+		Clause: "CompareAndDelete removes key if it holds exactly the bytes old. Atomic: of many at once exactly one does.",
+		Needs:  cache.CanSwap,
+		run: func(p *probe) {
+			for round := range 20 {
+				key := p.key(strconv.Itoa(round))
+				p.set(key, "value")
+				var winners atomic.Int64
+				p.each(16, func(int) {
+					deleted, err := p.store.CompareAndDelete(p.ctx, key, []byte("value"))
+					if err != nil {
+						p.fatalf("CompareAndDelete(%s): %w", p.name(key), err)
+					}
+					if deleted {
+						winners.Add(1)
+					}
+				})
+				if n := winners.Load(); n != 1 {
+					p.fatalf("%d of 16 concurrent CompareAndDelete of one key report that they removed it", n)
+				}
+				p.wantMiss(key)
+			}
+		},
+	}, {
+		Name:   "atomic/count",
+		Clause: "Increment adds delta to the counter under key and returns the sum. Atomic.",
+		Needs:  cache.CanCount,
+		run: func(p *probe) {
+			const workers, times = 16, 50
+			key, expires := p.key("k"), soon(time.Hour)
+			var seen [workers*times + 1]atomic.Bool
+			p.each(workers, func(int) {
+				for range times {
+					n, _, err := p.store.Increment(p.ctx, key, 1, expires)
+					if err != nil {
+						p.fatalf("Increment(%s): %w", p.name(key), err)
+					}
+					if n < 1 || n > workers*times || seen[n].Swap(true) {
+						p.fatalf("Increment returns %d out of order or twice, while %d callers each add 1 %d times", n, workers, times)
+					}
+				}
+			})
+			p.wantEntry(key, strconv.Itoa(workers*times), expires)
+		},
+	}, {
+		Name:   "atomic/touch",
+		Clause: "Touch changes an entry's expiry and leaves its value. Atomic: it never brings back a value that was replaced.",
+		Needs:  cache.CanTouch,
+		run: func(p *probe) {
+			key := p.key("k")
+			p.set(key, "0")
+			var done atomic.Bool
+			p.each(4, func(i int) {
+				if i == 0 {
+					defer done.Store(true)
+					for n := 1; n <= 100; n++ {
+						value := strconv.Itoa(n)
+						p.set(key, value)
+						p.wantValue(key, value)
+					}
+					return
+				}
+				for !done.Load() && p.ctx.Err() == nil {
+					p.touch(key, soon(time.Hour), true)
+				}
+			})
+			p.wantValue(key, "100")
+		},
+	}}
+}
