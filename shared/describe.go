@@ -35,9 +35,9 @@ var wireCapabilities = [...]storepb.Capability{
 // maxWireValue is the most that fits one gRPC message beside its key.
 const maxWireValue = 1 << 30
 
-// describe asks the store itself for what it is, and its methods for what it
-// can do.
-func describe(store cache.Store) Info {
+// Describe asks a store in this process for what it is, and its methods for
+// what it can do.
+func Describe(store cache.Store) Info {
 	info := Info{Capabilities: cache.CapabilitiesOf(store), Limits: cache.LimitsOf(store)}
 	if d, ok := store.(Describer); ok {
 		info.Description = d.Describe()

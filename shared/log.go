@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"time"
 )
 
 // newLogger writes the JSON lines that a host reads from a plugin's standard
@@ -19,7 +18,7 @@ func hclogAttr(groups []string, a slog.Attr) slog.Attr {
 	}
 	switch a.Key {
 	case slog.TimeKey:
-		return slog.String("@timestamp", a.Value.Time().Format(time.RFC3339Nano))
+		return slog.String("@timestamp", a.Value.Time().Format("2006-01-02T15:04:05.000000Z07:00"))
 	case slog.LevelKey:
 		return slog.String("@level", strings.ToLower(a.Value.String()))
 	case slog.MessageKey:

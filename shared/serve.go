@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,6 +28,10 @@ const EnvLogLevel = "HARPIA_LOG_LEVEL"
 // died.
 const orphanGrace = 1800 * time.Millisecond
 
+// closeGrace is how long it may take when the host asked for it; a host that
+// is alive waits no longer either.
+const closeGrace = 8 * time.Second
+
 // Serve runs store as a plugin until the host ends it: all that the main of a
 // store plugin needs. What the store implements beyond the three methods is
 // found and declared to the host; see package cache for what it may do, and
@@ -40,7 +45,7 @@ const orphanGrace = 1800 * time.Millisecond
 func Serve(store cache.Store) {
 	hs := Handshake()
 	if os.Getenv(hs.MagicCookieKey) != hs.MagicCookieValue {
-		info := describe(store)
+		info := Describe(store)
 		fmt.Fprintf(os.Stderr, "%s %s is a store plugin and is started by a host:\n  host --store %s get KEY\n  host plugins describe %[3]s\n",
 			info.Name, info.Version, os.Args[0])
 		os.Exit(2)
@@ -55,11 +60,16 @@ func Serve(store cache.Store) {
 
 	s, g := newServer(store), &guard{log: log}
 	var rpc *grpc.Server
+	var ended atomic.Bool // the host asked for it
 	serving := make(chan struct{})
 	go func() {
 		// The end of standard input is the end of the host, however it ended.
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		time.AfterFunc(orphanGrace, func() { os.Exit(1) })
+		grace := orphanGrace
+		if ended.Load() {
+			grace = closeGrace
+		}
+		time.AfterFunc(grace, func() { os.Exit(1) })
 		<-serving
 		rpc.Stop()
 	}()
@@ -73,6 +83,7 @@ func Serve(store cache.Store) {
 			return rpc
 		},
 	})
+	ended.Store(true)
 	g.drain(orphanGrace / 2)
 	if err := cache.Close(store); err != nil {
 		log.Error("the store did not close well", "error", err)
@@ -81,7 +92,7 @@ func Serve(store cache.Store) {
 }
 
 func serverOptions(s *server, g *guard) []grpc.ServerOption {
-	size := s.info.Limits.MaxValue + messageSlack
+	size := s.info.Load().Limits.MaxValue + messageSlack
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(size),
 		grpc.MaxSendMsgSize(size),

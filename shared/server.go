@@ -18,8 +18,8 @@ import (
 type server struct {
 	storepb.UnimplementedStoreServer
 	store      cache.Store
-	info       Info
-	configured atomic.Int32 // unconfigured, configuring or ready
+	info       atomic.Pointer[Info] // it may change when the store is configured
+	configured atomic.Int32         // unconfigured, configuring or ready
 }
 
 const (
@@ -31,11 +31,18 @@ const (
 var _ storepb.StoreServer = (*server)(nil)
 
 func newServer(store cache.Store) *server {
-	return &server{store: store, info: describe(store)}
+	s := &server{store: store}
+	s.look()
+	return s
+}
+
+func (s *server) look() {
+	info := Describe(s.store)
+	s.info.Store(&info)
 }
 
 func (s *server) Describe(context.Context, *storepb.DescribeRequest) (*storepb.DescribeResponse, error) {
-	return s.info.toWire(), nil
+	return s.info.Load().toWire(), nil
 }
 
 func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*storepb.ConfigureResponse, error) {
@@ -43,7 +50,7 @@ func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*s
 	for i, v := range r.GetSettings() {
 		given[i] = SettingValue{Name: v.GetName(), Value: v.GetValue()}
 	}
-	settings, err := CheckSettings(s.info.Settings, given)
+	settings, err := CheckSettings(s.info.Load().Settings, given)
 	if err != nil {
 		return nil, settingStatus(err)
 	}
@@ -56,6 +63,7 @@ func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*s
 			return nil, settingStatus(err)
 		}
 	}
+	s.look()
 	s.configured.Store(ready)
 	return &storepb.ConfigureResponse{}, nil
 }
@@ -66,8 +74,8 @@ func (s *server) check(need cache.Capability) error {
 	if s.configured.Load() != ready {
 		return toStatus(fmt.Errorf("%w: the plugin is not configured yet", cache.ErrUnavailable))
 	}
-	if !s.info.Capabilities.Has(need) {
-		return status.Errorf(codes.Unimplemented, "%s does not declare %s", s.info.Name, need)
+	if info := s.info.Load(); !info.Capabilities.Has(need) {
+		return status.Errorf(codes.Unimplemented, "%s does not declare %s", info.Name, need)
 	}
 	return nil
 }
@@ -88,7 +96,7 @@ func (s *server) checkKeys(need cache.Capability, keys ...[]byte) error {
 // entry refuses a value over the store's limit, which the host has checked,
 // but another host may not have.
 func (s *server) entry(e *storepb.Entry) (cache.Entry, error) {
-	if n, most := len(e.GetValue()), s.info.Limits.MaxValue; n > most {
+	if n, most := len(e.GetValue()), s.info.Load().Limits.MaxValue; n > most {
 		return cache.Entry{}, toStatus(fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, n, most))
 	}
 	return fromEntry(e), nil

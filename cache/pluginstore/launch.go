@@ -1,0 +1,277 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	hclog "github.com/hashicorp/go-hclog"
+	plugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// How long the end of a plugin may take: to flush, and until its group is
+// killed.
+const (
+	flushTimeout = 5 * time.Second
+	stopTimeout  = 8 * time.Second
+	// exitGrace is how long a process that closed its pipes may take to exit
+	// by itself, so that its own exit status is seen.
+	exitGrace = 300 * time.Millisecond
+)
+
+// instance is a plugin that runs and has been described and configured.
+type instance struct {
+	client *shared.Client
+	health healthpb.HealthClient
+	proc   *process
+	plug   *plugin.Client
+	dir    string // private directory of the socket
+	log    *slog.Logger
+}
+
+// launch starts the program at path and opens its store. Whatever goes wrong,
+// nothing is left running and nothing on disk.
+// settings turns what the plugin declares into what it is given.
+func launch(ctx context.Context, path string, settings func(shared.Info) ([]shared.SettingValue, error), o *Options) (*instance, error) {
+	in, err := begin(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	given, err := settings(in.client.Info())
+	if err != nil {
+		in.abort()
+		return nil, err
+	}
+	if err := in.client.Configure(ctx, given); err != nil {
+		err = in.refused(ctx, path, err)
+		in.abort()
+		return nil, err
+	}
+	// Limits and capabilities may depend on the settings.
+	if _, err := in.client.Describe(ctx); err != nil {
+		in.abort()
+		return nil, fmt.Errorf("pluginstore: describe %s: %w", path, err)
+	}
+	in.log.Debug("plugin is ready", "pid", in.proc.ID(), "version", in.client.Info().Version)
+	return in, nil
+}
+
+// describe starts the program at path only to ask it what it is.
+func describe(ctx context.Context, path string, o *Options) (shared.Info, error) {
+	in, err := begin(ctx, path, o)
+	if err != nil {
+		return shared.Info{}, err
+	}
+	info := in.client.Info()
+	in.abort()
+	return info, nil
+}
+
+// begin starts the program at path and gets as far as Describe.
+func begin(ctx context.Context, path string, o *Options) (*instance, error) {
+	dir, err := socketDir()
+	if err != nil {
+		return nil, err
+	}
+	log := o.Logger.With("plugin", filepath.Base(path))
+	in := &instance{dir: dir, log: log, proc: newProcess(path, environment(o), log)}
+	if err := in.start(ctx, path, o); err != nil {
+		in.abort()
+		return nil, err
+	}
+	return in, nil
+}
+
+// start drives the handshake. A config, its command and its runner serve
+// one start only.
+func (in *instance) start(ctx context.Context, path string, o *Options) error {
+	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)
+	defer cancel()
+	in.plug = plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  shared.Handshake(),
+		VersionedPlugins: map[int]plugin.PluginSet{shared.ProtocolVersion: shared.Plugins(nil)},
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         !o.NoTLS,
+		SkipHostEnv:      true,
+		// Our own deadline comes first and can be told from others.
+		StartTimeout:     o.StartTimeout + time.Second,
+		Logger:           hclogTo(in.log),
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
+		SyncStdout:       &lineLogger{log: in.log},
+		SyncStderr:       &lineLogger{log: in.log},
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+			in.proc.addEnv(spec.Env)
+			return in.proc, nil
+		},
+	})
+	err := in.connect(ctx)
+	if err == nil {
+		return nil
+	}
+	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return explain(path, in.proc, o.StartTimeout, err)
+}
+
+// connect runs go-plugin's handshake, which knows no context and holds a lock
+// meanwhile: ending the process is what ends it.
+func (in *instance) connect(ctx context.Context) error {
+	type result struct {
+		client plugin.ClientProtocol
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		c, err := in.plug.Client()
+		done <- result{c, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+		in.abort()
+		<-done
+		return ctx.Err()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	raw, err := r.client.Dispense(shared.PluginName)
+	if err != nil {
+		return err
+	}
+	in.client = raw.(*shared.Client)
+	in.health = healthpb.NewHealthClient(r.client.(*plugin.GRPCClient).Conn)
+	if _, err = in.client.Describe(ctx); err != nil {
+		// If it died, its exit says more than the broken connection.
+		in.proc.awaitEnd(exitGrace)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// refused says why the plugin did not open its store.
+func (in *instance) refused(ctx context.Context, path string, err error) error {
+	switch {
+	case errors.Is(err, shared.ErrSetting):
+		return fmt.Errorf("pluginstore: %s: %w (see: host plugins describe %[1]s)", in.client.Info().Name, err)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case in.proc.awaitEnd(exitGrace):
+		return explain(path, in.proc, 0, err)
+	}
+	return fmt.Errorf("pluginstore: %s: %w", in.client.Info().Name, err)
+}
+
+// stop flushes and ends the plugin. It returns when nothing of it is left,
+// which a plugin that does not answer delays by stopTimeout at most.
+func (in *instance) stop() error {
+	deadline := time.Now().Add(stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	err := cache.Flush(ctx, in.client)
+	if err != nil {
+		err = fmt.Errorf("pluginstore: %s could not flush: %w", in.client.Info().Name, err)
+	}
+	in.proc.endWithin(time.Until(deadline))
+	watchdog := time.AfterFunc(time.Until(deadline), func() {
+		in.log.Warn("the plugin did not end in time and is killed", "pid", in.proc.ID())
+		in.proc.kill()
+	})
+	defer watchdog.Stop()
+	in.cleanUp()
+	return err
+}
+
+// healthTimeout bounds a health check.
+const healthTimeout = time.Second
+
+// check asks the plugin for its health; an answer that is not SERVING is not
+// health.
+func (in *instance) check(ctx context.Context) error {
+	select {
+	case <-in.proc.exited:
+		return fmt.Errorf("%w: the plugin %s is gone: %s%s", cache.ErrUnavailable, in.client.Info().Name, in.proc.exit(), in.proc.said())
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	r, err := in.health.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	if err != nil {
+		return fmt.Errorf("%w: the plugin %s gives no sign of health: %w", cache.ErrUnavailable, in.client.Info().Name, err)
+	}
+	if s := r.GetStatus(); s != healthpb.HealthCheckResponse_SERVING {
+		return fmt.Errorf("%w: the plugin %s says that it is %v", cache.ErrUnavailable, in.client.Info().Name, s)
+	}
+	return nil
+}
+
+// abort ends the plugin without ado.
+func (in *instance) abort() {
+	in.proc.kill()
+	in.cleanUp()
+}
+
+func (in *instance) cleanUp() {
+	if in.plug != nil {
+		in.plug.Kill()
+	}
+	if err := os.RemoveAll(in.dir); err != nil {
+		in.log.Warn("the plugin's socket directory is left behind", "dir", in.dir, "error", err)
+	}
+}
+
+// passedOn are the variables of the host's environment that every plugin sees.
+// Whatever else is there, credentials of the host among them, stays in the
+// host.
+var passedOn = [...]string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+func environment(o *Options) []string {
+	var env []string
+	for _, name := range append(passedOn[:], o.Env...) {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	level := slog.LevelError
+	for _, l := range []slog.Level{slog.LevelWarn, slog.LevelInfo, slog.LevelDebug} {
+		if o.Logger.Enabled(context.Background(), l) {
+			level = l
+		}
+	}
+	return append(env, shared.EnvLogLevel+"="+strings.ToLower(level.String()))
+}
+
+// maxSocketPath is the longest path that a Unix socket may have everywhere;
+// Linux would allow 108 bytes with the NUL, macOS has 104.
+const maxSocketPath = 103
+
+// socketDir makes a private directory for one plugin's socket. Where the
+// temporary directory's path is too long for a socket, /tmp serves.
+func socketDir() (string, error) {
+	// What go-plugin and the plugin append: /plugin-dirN/pluginN.
+	const room = len("/harpia-1234567890/plugin-dir1234567890/plugin1234567890")
+	parent := os.TempDir()
+	if len(parent)+room > maxSocketPath {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, shared.SocketDirPrefix)
+	if err != nil {
+		return "", fmt.Errorf("%w: no directory for the plugin's socket: %w; set TMPDIR to a short path that you can write to", ErrStart, err)
+	}
+	return dir, nil
+}

@@ -1,0 +1,145 @@
+package pluginstore
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+
+	hclog "github.com/hashicorp/go-hclog"
+)
+
+const (
+	// maxLine is how much of one line of a plugin's output is kept.
+	maxLine = 16 << 10
+	// maxTail is how much of a plugin's last output an error quotes.
+	maxTail = 2 << 10
+)
+
+// hclogTo returns a logger for go-plugin whose records arrive at log. What
+// go-plugin calls an error is mostly the end of a process, which pluginstore
+// reports in its own words, so nothing of it is louder than debug.
+func hclogTo(log *slog.Logger) hclog.Logger {
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Trace, Output: io.Discard})
+	l.RegisterSink(sink{log})
+	return l
+}
+
+type sink struct{ log *slog.Logger }
+
+// Accept implements hclog.SinkAdapter.
+func (s sink) Accept(_ string, _ hclog.Level, msg string, args ...any) {
+	s.log.Debug(msg, args...)
+}
+
+// output reads a plugin's standard error line by line, whatever it writes, and
+// keeps the end of it for the error that reports the plugin's death. go-plugin
+// is not given these bytes: it trusts their form.
+type output struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	tail []string
+	size int
+}
+
+// copy logs every line of r until its end. Longer lines are cut.
+func (o *output) copy(r io.Reader) {
+	lines := bufio.NewReaderSize(r, maxLine)
+	for {
+		line, more, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		o.line(string(line))
+		for more && err == nil {
+			_, more, err = lines.ReadLine()
+		}
+	}
+}
+
+func (o *output) line(line string) {
+	level, msg, attrs := parseLine(line)
+	o.log.LogAttrs(context.Background(), level, msg, attrs...)
+	if level < slog.LevelWarn && len(attrs) > 0 {
+		return
+	}
+	for _, a := range attrs {
+		msg += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tail = append(o.tail, msg)
+	o.size += len(msg)
+	for o.size > maxTail && len(o.tail) > 1 {
+		o.size -= len(o.tail[0])
+		o.tail = o.tail[1:]
+	}
+}
+
+// last returns the last lines that matter: warnings, errors and what is no
+// log record.
+func (o *output) last() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := strings.TrimSpace(strings.Join(o.tail, "\n"))
+	if len(text) > maxTail {
+		text = text[:maxTail] + "…"
+	}
+	return text
+}
+
+// parseLine reads a record in hclog's JSON. Anything else is a message at
+// warn: a plugin that logs properly has no reason to write it.
+func parseLine(line string) (slog.Level, string, []slog.Attr) {
+	var record map[string]any
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
+		return slog.LevelWarn, line, nil
+	}
+	msg, ok := record["@message"].(string)
+	name, _ := record["@level"].(string)
+	if !ok {
+		return slog.LevelWarn, line, nil
+	}
+	level := slog.LevelInfo
+	switch name {
+	case "trace", "debug":
+		level = slog.LevelDebug
+	default:
+		_ = level.UnmarshalText([]byte(name))
+	}
+	var attrs []slog.Attr
+	for k, v := range record {
+		if !strings.HasPrefix(k, "@") {
+			attrs = append(attrs, slog.Any(k, v))
+		}
+	}
+	return level, msg, attrs
+}
+
+// lineLogger is a writer whose lines become log records. A plugin's print
+// statements end here.
+type lineLogger struct {
+	log  *slog.Logger
+	rest []byte
+}
+
+func (l *lineLogger) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		i := bytes.IndexByte(l.rest, '\n')
+		if i < 0 && len(l.rest) < maxLine {
+			return len(p), nil
+		}
+		if i < 0 {
+			i = maxLine - 1
+		}
+		l.log.Info(string(bytes.TrimRight(l.rest[:i], "\r")))
+		l.rest = l.rest[i+1:]
+	}
+}

@@ -1,0 +1,134 @@
+package pluginstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/internal/memstore"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// programs are what the test binary becomes when it is run under another name:
+// plugins, good and bad.
+var programs = map[string]func(){
+	"harpia-store-memory":  func() { shared.Serve(&memstore.Store{}) },
+	"harpia-store-three":   func() { shared.Serve(threeMethods{&memstore.Store{}}) },
+	"harpia-store-fails":   func() { shared.Serve(&configured{err: errors.New("the disk is on holiday")}) },
+	"harpia-store-panics":  func() { shared.Serve(&panics{}) },
+	"harpia-store-dies":    func() { shared.Serve(&configured{die: true}) },
+	"harpia-store-deaf":    func() { shared.Serve(&configured{hang: true}) },
+	"harpia-store-family":  func() { forkChild(); shared.Serve(&memstore.Store{}) },
+	"harpia-store-chatty":  func() { fmt.Println("hello from the plugin"); shared.Serve(&memstore.Store{}) },
+	"harpia-store-loud":    loud,
+	"harpia-store-silent":  func() { time.Sleep(time.Hour) },
+	"harpia-store-exits":   func() { fmt.Fprintln(os.Stderr, "no license found"); os.Exit(3) },
+	"harpia-store-future":  func() { fmt.Println("1|99|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
+	"harpia-store-netrpc":  func() { fmt.Println("1|1|unix|/nowhere|netrpc"); time.Sleep(time.Hour) },
+	"harpia-store-plain":   func() { _ = os.Unsetenv("PLUGIN_CLIENT_CERT"); shared.Serve(&memstore.Store{}) },
+	"harpia-store-hostile": hostile,
+	"harpia-store-env":     func() { shared.Serve(&configured{err: errors.New(strings.Join(os.Environ(), "\n"))}) },
+}
+
+func TestMain(m *testing.M) {
+	if program, ok := programs[filepath.Base(os.Args[0])]; ok {
+		program()
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// plugins returns a directory that holds all of programs.
+func plugins(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name := range programs {
+		if err := os.Symlink(exe, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// threeMethods hides what its store can do beyond the three.
+type threeMethods struct{ s *memstore.Store }
+
+func (t threeMethods) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	return t.s.Get(ctx, key)
+}
+func (t threeMethods) Set(ctx context.Context, key string, e cache.Entry) error {
+	return t.s.Set(ctx, key, e)
+}
+func (t threeMethods) Delete(ctx context.Context, key string) error { return t.s.Delete(ctx, key) }
+func (t threeMethods) Configure(ctx context.Context, s shared.Settings) error {
+	checked, err := shared.CheckSettings(t.s.Describe().Settings, nil)
+	if err != nil {
+		return err
+	}
+	return t.s.Configure(ctx, checked)
+}
+
+// configured misbehaves in Configure.
+type configured struct {
+	memstore.Store
+	err       error
+	die, hang bool
+}
+
+func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
+	if c.die {
+		fmt.Fprintln(os.Stderr, "cannot go on")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	if c.hang {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
+	return c.err
+}
+
+// panics panics in Get, and only there.
+type panics struct{ memstore.Store }
+
+func (*panics) Get(context.Context, string) (cache.Entry, bool, error) { panic("the shelf is empty") }
+
+// forkChild leaves a child that holds the plugin's pipes open.
+func forkChild() {
+	child := exec.Command("sleep", "3600")
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Start(); err != nil {
+		panic(err)
+	}
+}
+
+// loud prints more than any line should have, on both outputs, and records
+// that go-plugin's own reader would trip over.
+func loud() {
+	fmt.Fprintln(os.Stderr, strings.Repeat("e", 1<<20))
+	fmt.Fprintln(os.Stderr, `{"@message": 1, "@level": {}, "@timestamp": []}`)
+	out := os.Stdout
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		fmt.Fprintln(out, strings.Repeat("o", 1<<20))
+	}()
+	shared.Serve(&memstore.Store{})
+}
+
+// hostile answers the handshake with garbage where the certificate belongs.
+func hostile() {
+	fmt.Printf("1|1|unix|/nowhere|grpc|%s\n", strings.Repeat("!", 200))
+	time.Sleep(time.Hour)
+}

@@ -1,0 +1,160 @@
+// Package pluginstore is a cache.Store on a plugin: a program of its own that
+// is found, started, described, configured, used and ended here.
+//
+//	store, err := pluginstore.Open(ctx, "file:./data", nil)
+//	defer store.Close()
+//	users, err := cache.New[User](cache.Options{Store: store, Prefix: "user:"})
+package pluginstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/harpia-go/harpia/internal/memstore"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// DefaultStartTimeout bounds the start of a plugin up to its first answer.
+const DefaultStartTimeout = 10 * time.Second
+
+// Options say how a plugin is found and run. The zero value works.
+type Options struct {
+	// Dirs are searched, in order, for a plugin that is given by name. Nil:
+	// DefaultDirs.
+	Dirs []string
+	// Settings are added to those of the URL.
+	Settings url.Values
+	// Logger gets the plugin's log and what happens to it. Nil: slog.Default.
+	Logger *slog.Logger
+	// Env names variables of this process's environment that the plugin shall
+	// see. Without it, it sees none that could hold a secret.
+	Env []string
+	// StartTimeout bounds the start up to the first answer. 0:
+	// DefaultStartTimeout.
+	StartTimeout time.Duration
+	// NoTLS speaks to the plugin in clear text on its Unix socket, for plugins
+	// in languages where certificates are hard to make. The socket is in a
+	// directory that only this user can enter.
+	NoTLS bool
+}
+
+func (o *Options) withDefaults() (*Options, error) {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	if out.Dirs == nil {
+		dirs, err := DefaultDirs()
+		if err != nil {
+			return nil, err
+		}
+		out.Dirs = dirs
+	}
+	if out.Logger == nil {
+		out.Logger = slog.Default()
+	}
+	if out.StartTimeout < 0 {
+		return nil, fmt.Errorf("pluginstore: Options.StartTimeout is negative: %v", out.StartTimeout)
+	}
+	if out.StartTimeout == 0 {
+		out.StartTimeout = DefaultStartTimeout
+	}
+	return &out, nil
+}
+
+// Open opens the store that a URL names (see URL), with o or the defaults.
+// The store must be closed, which ends its plugin. If the context ends before
+// Open returns, the start is given up.
+//
+// Errors wrap ErrURL, ErrNotFound, ErrStart or shared.ErrSetting and say what
+// to do; nothing is left running then.
+func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
+	u, err := ParseURL(storeURL)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	if u.InProcess {
+		return openMemory(ctx, u, o)
+	}
+	path, err := find(u, o.Dirs)
+	if err != nil {
+		return nil, err
+	}
+	in, err := launch(ctx, path, func(i shared.Info) ([]shared.SettingValue, error) { return settings(u, o, i) }, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{backend: in.client, info: in.client.Info(), plugin: in}, nil
+}
+
+// Describe starts the plugin that the URL names, asks it what it is and ends
+// it. Its store is not opened.
+func Describe(ctx context.Context, storeURL string, o *Options) (shared.Info, error) {
+	u, err := ParseURL(storeURL)
+	if err != nil {
+		return shared.Info{}, err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return shared.Info{}, err
+	}
+	if u.InProcess {
+		return shared.Describe(&memstore.Store{}), nil
+	}
+	path, err := find(u, o.Dirs)
+	if err != nil {
+		return shared.Info{}, err
+	}
+	return describe(ctx, path, o)
+}
+
+// openMemory opens the store in this process.
+func openMemory(ctx context.Context, u URL, o *Options) (*Store, error) {
+	m := &memstore.Store{}
+	info := shared.Describe(m)
+	given, err := settings(u, o, info)
+	if err != nil {
+		return nil, err
+	}
+	checked, err := shared.CheckSettings(info.Settings, given)
+	if err == nil {
+		err = m.Configure(ctx, checked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pluginstore: memory: %w (see: host plugins describe memory)", err)
+	}
+	return &Store{backend: m, info: shared.Describe(m)}, nil
+}
+
+// settings gathers what the URL and the options give the plugin: the target
+// and the whole URL go to the settings that the plugin has declared for them.
+func settings(u URL, o *Options, info shared.Info) ([]shared.SettingValue, error) {
+	var given []shared.SettingValue
+	taken := u.Target == ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Source == shared.FromTarget && u.Target != "":
+			given = append(given, shared.SettingValue{Name: s.Name, Value: u.Target})
+			taken = true
+		case s.Source == shared.FromURL && u.Target != "":
+			given = append(given, shared.SettingValue{Name: s.Name, Value: u.Whole})
+			taken = true
+		}
+	}
+	if !taken {
+		return nil, fmt.Errorf("%w: %s takes nothing after the colon; settings follow a \"?\"", ErrURL, info.Name)
+	}
+	for _, values := range []url.Values{u.Settings, o.Settings} {
+		for name, list := range values {
+			for _, value := range list {
+				given = append(given, shared.SettingValue{Name: name, Value: value})
+			}
+		}
+	}
+	return given, nil
+}

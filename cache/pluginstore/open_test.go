@@ -1,0 +1,313 @@
+package pluginstore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/cache/storetest"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// lab is a place to open plugins in: after each test nothing runs and nothing
+// lies about.
+type lab struct {
+	dirs []string
+	tmp  string
+	log  *logBuffer
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{dirs: []string{plugins(t)}, log: &logBuffer{}}
+	var err error
+	if l.tmp, err = os.MkdirTemp("/tmp", "lab"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", l.tmp)
+	t.Cleanup(func() {
+		if left, _ := filepath.Glob(l.tmp + "/*"); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		_ = os.RemoveAll(l.tmp)
+		if out, _ := exec.Command("pgrep", "-f", l.dirs[0]).Output(); len(out) > 0 {
+			t.Errorf("still running: %s", out)
+		}
+	})
+	return l
+}
+
+func (l *lab) options() *pluginstore.Options {
+	return &pluginstore.Options{
+		Dirs:         l.dirs,
+		Logger:       slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		StartTimeout: 5 * time.Second,
+	}
+}
+
+func (l *lab) open(t *testing.T, storeURL string, o *pluginstore.Options) *pluginstore.Store {
+	t.Helper()
+	s, err := pluginstore.Open(t.Context(), storeURL, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+const all = cache.CanBatch | cache.CanAdd | cache.CanSwap | cache.CanCount | cache.CanTouch | cache.CanScan | cache.CanClear
+
+func TestConformance(t *testing.T) {
+	for storeURL, want := range map[string]cache.Capability{"memory": all, "plugin:memory": all, "three": 0} {
+		t.Run(storeURL, func(t *testing.T) {
+			l := newLab(t)
+			storetest.RunWant(t, want, func(t *testing.T) cache.Store { return l.open(t, storeURL, l.options()) })
+		})
+	}
+}
+
+func TestOpenFailsInPlainWords(t *testing.T) {
+	l := newLab(t)
+	script := filepath.Join(l.dirs[0], "script")
+	noexec := filepath.Join(l.dirs[0], "noexec")
+	garbage := filepath.Join(l.dirs[0], "garbage")
+	for file, mode := range map[string]os.FileMode{script: 0o755, noexec: 0o644, garbage: 0o755} {
+		text := "#!/bin/sh\necho welcome\nsleep 60\n"
+		if file == garbage {
+			text = "\x00\x01\x02"
+		}
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := []struct {
+		name, url string
+		is        error
+		says      []string
+	}{
+		{"no such name", "nothere", pluginstore.ErrNotFound, []string{"harpia-store-nothere", l.dirs[0], "--plugin-dir"}},
+		{"no such file", "./nothere/at-all", pluginstore.ErrNotFound, []string{"there is no file", "nothere/at-all"}},
+		{"a directory", l.dirs[0], pluginstore.ErrNotFound, []string{"directory"}},
+		{"not executable", noexec, pluginstore.ErrNotFound, []string{"chmod +x"}},
+		{"not a program", garbage, pluginstore.ErrStart, []string{"not a program for this machine"}},
+		{"prints first", script, pluginstore.ErrStart, []string{`printed "welcome"`, "standard error"}},
+		{"prints first, in Go", "chatty", pluginstore.ErrStart, []string{`printed "hello from the plugin"`, "standard error"}},
+		{"exits", "exits", pluginstore.ErrStart, []string{"exit status 3", "no license found"}},
+		{"not a plugin", "/bin/true", pluginstore.ErrStart, []string{"status 0", "is it a store plugin?"}},
+		{"another protocol", "future", pluginstore.ErrStart, []string{"version 99", "version 1"}},
+		{"net/rpc", "netrpc", pluginstore.ErrStart, []string{"grpc"}},
+		{"garbage certificate", "hostile", pluginstore.ErrStart, []string{"cert"}},
+		{"no TLS", "plain", pluginstore.ErrStart, []string{"TLS", "NoTLS"}},
+		{"dies in Configure", "dies", pluginstore.ErrStart, []string{"killed", "cannot go on"}},
+		{"fails in Configure", "fails", nil, []string{"the disk is on holiday"}},
+		{"unknown setting", "plugin:memory?colour=blue", shared.ErrSetting, []string{"colour", "max_bytes", "plugins describe"}},
+		{"unknown setting, no plugin", "memory?colour=blue", shared.ErrSetting, []string{"colour", "max_bytes", "plugins describe"}},
+		{"wrong type", "plugin:memory?max_bytes=lots", shared.ErrSetting, []string{"max_bytes", "lots"}},
+		{"no target wanted", "three:here", pluginstore.ErrURL, []string{"three"}},
+		{"nonsense", "Not A Url", pluginstore.ErrURL, []string{"NAME"}},
+		{"empty", "", pluginstore.ErrURL, []string{"NAME"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := pluginstore.Open(t.Context(), c.url, l.options())
+			if err == nil {
+				_ = s.Close()
+				t.Fatal("it opened")
+			}
+			if c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("%v\nis not: %v", err, c.is)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("%v\ndoes not say: %s", err, text)
+				}
+			}
+			if n := strings.Count(err.Error(), "\n"); n > 1 {
+				t.Errorf("%d lines:\n%v", n+1, err)
+			}
+		})
+	}
+}
+
+func TestOpenGivesUpInTime(t *testing.T) {
+	l := newLab(t)
+	o := l.options()
+	o.StartTimeout = 300 * time.Millisecond
+	_, err := pluginstore.Open(t.Context(), "silent", o)
+	if !errors.Is(err, pluginstore.ErrStart) || !strings.Contains(err.Error(), "did not answer within 300ms") {
+		t.Errorf("a plugin that never answers: %v", err)
+	}
+	for _, name := range []string{"silent", "deaf"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if _, err = pluginstore.Open(ctx, name, l.options()); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+		cancel()
+	}
+}
+
+func TestPanicFailsOneCall(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, "panics", l.options())
+	if _, _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "the shelf is empty") {
+		t.Errorf("the call that panics: %v", err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("after a panic: %v", err)
+	}
+	if !strings.Contains(l.log.String(), "goroutine ") {
+		t.Errorf("the log has no stack:\n%s", l.log)
+	}
+}
+
+func TestPluginNoiseDoesNoHarm(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, "loud", l.options())
+	for range 100 {
+		if err := s.Set(t.Context(), "k", cache.Entry{Value: []byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestChildrenOfThePluginEndWithIt(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, "family", l.options())
+	pid := s.PID()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(-pid, 0); err != syscall.ESRCH {
+		t.Errorf("the plugin's group still has members: %v", err)
+	}
+}
+
+func TestKilledPluginIsUnavailable(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, "family", l.options())
+	_ = syscall.Kill(s.PID(), syscall.SIGKILL)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		err := s.Ready(t.Context())
+		if errors.Is(err, cache.ErrUnavailable) && strings.Contains(err.Error(), "killed") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the death was not noticed: %v", err)
+		}
+	}
+	if _, _, err := s.Get(t.Context(), "k"); !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("Get: %v", err)
+	}
+}
+
+func TestFrozenPluginIsClosedAllTheSame(t *testing.T) {
+	l := newLab(t)
+	s, err := pluginstore.Open(t.Context(), "plugin:memory", l.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(s.PID(), syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, _, err := s.Get(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get: %v", err)
+	}
+	if err := s.Ready(t.Context()); !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("Ready: %v", err)
+	}
+	_ = s.Close()
+}
+
+func TestEnvironmentIsAllowed(t *testing.T) {
+	l := newLab(t)
+	t.Setenv("SECRET_TOKEN", "hunter2")
+	t.Setenv("WANTED", "yes")
+	o := l.options()
+	o.Env = []string{"WANTED"}
+	_, err := pluginstore.Open(t.Context(), "env", o)
+	if err == nil {
+		t.Fatal("it opened")
+	}
+	if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "WANTED=yes") {
+		t.Errorf("the plugin's environment:\n%v", err)
+	}
+}
+
+func TestLongTemporaryDirectory(t *testing.T) {
+	l := newLab(t)
+	long := filepath.Join(l.tmp, strings.Repeat("x", 120))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", long)
+	l.open(t, "plugin:memory", l.options())
+	_ = os.Remove(long)
+}
+
+func TestNoTLS(t *testing.T) {
+	l := newLab(t)
+	o := l.options()
+	o.NoTLS = true
+	s := l.open(t, "plain", o)
+	if err := s.Set(t.Context(), "k", cache.Entry{Value: []byte("v")}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClosedStore(t *testing.T) {
+	l := newLab(t)
+	for _, storeURL := range []string{"memory", "plugin:memory"} {
+		s := l.open(t, storeURL, l.options())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Get(t.Context(), "k"); !errors.Is(err, cache.ErrClosed) {
+			t.Errorf("%s: Get after Close: %v", storeURL, err)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	l := newLab(t)
+	o := l.options()
+	o.Settings = url.Values{"max_bytes": {"1MiB"}}
+	for _, storeURL := range []string{"memory?max_entries=10", "plugin:memory?max_entries=10"} {
+		s := l.open(t, storeURL, o)
+		if got := s.Limits().MaxValue; got != 1<<20 {
+			t.Errorf("%s: the limit is %d", storeURL, got)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package pluginstore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// ErrURL: a store URL that cannot be read.
+var ErrURL = errors.New("pluginstore: wrong store URL")
+
+// URL is a store URL, taken apart. It names a store and its settings in one
+// string:
+//
+//	memory                        in this process, no plugin
+//	file:./data?sync=always       the plugin harpia-store-file, target ./data
+//	redis://127.0.0.1:6379/0      the plugin harpia-store-redis, the whole URL
+//	./my-plugin?setting=value     the program ./my-plugin
+//	plugin:memory                 the plugin, where a name alone means none
+type URL struct {
+	// Name is the plugin's name; empty if Path is given.
+	Name string
+	// Path is that of a program, which has a slash and no name before a colon.
+	Path string
+	// Target is what follows the name and its colon.
+	Target string
+	// Whole is the text up to the "?", without "plugin:".
+	Whole string
+	// Settings are those after the "?".
+	Settings url.Values
+	// InProcess is true for "memory": the store needs no plugin.
+	InProcess bool
+}
+
+var (
+	nameOnly   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	nameTarget = regexp.MustCompile(`^([a-z][a-z0-9-]+)(\+[a-z0-9]+)?:`)
+)
+
+// ParseURL takes a store URL apart. Its errors wrap ErrURL and show no
+// password.
+func ParseURL(text string) (URL, error) {
+	rest, plugin := strings.CutPrefix(text, "plugin:")
+	whole, query, _ := strings.Cut(rest, "?")
+	u := URL{Whole: whole}
+	var err error
+	if u.Settings, err = url.ParseQuery(query); err != nil {
+		return URL{}, fmt.Errorf("%w %q: what follows the \"?\" must be setting=value&…", ErrURL, u)
+	}
+	m := nameTarget.FindStringSubmatch(whole)
+	switch {
+	case m != nil:
+		u.Name, u.Target = m[1], whole[len(m[0]):]
+	case strings.Contains(whole, "/"):
+		u.Path = whole
+	case nameOnly.MatchString(whole):
+		u.Name = whole
+	default:
+		return URL{}, fmt.Errorf("%w %q: it is a NAME such as memory, NAME:TARGET such as file:./data, or the path of a plugin such as ./my-plugin", ErrURL, u)
+	}
+	u.InProcess = u.Name == "memory" && !plugin
+	if u.InProcess && u.Target != "" {
+		return URL{}, fmt.Errorf("%w %q: memory has no target; settings follow a \"?\"", ErrURL, u)
+	}
+	return u, nil
+}
+
+var userInfo = regexp.MustCompile(`//[^/@]*@`)
+
+// String returns the URL without what may be secret: settings and passwords.
+func (u URL) String() string { return userInfo.ReplaceAllString(u.Whole, "//…@") }
