@@ -16,7 +16,7 @@ const maxHandshake = 16 << 10
 // block the plugin.
 type handshake struct {
 	pipe *os.File
-	log  *lineLogger
+	rest *lines // what is printed after the first line
 
 	mu     sync.Mutex // for line, which others call
 	first  []byte     // what was printed so far of the first line
@@ -36,7 +36,7 @@ func (h *handshake) Read(p []byte) (int, error) {
 		n, err := h.pipe.Read(buf[:])
 		switch {
 		case n > 0 && h.passed:
-			_, _ = h.log.Write(buf[:n])
+			_, _ = h.rest.Write(buf[:n])
 		case n > 0 && h.take(buf[:n]):
 			h.read = copy(p, h.first)
 			return h.read, nil
@@ -53,7 +53,7 @@ func (h *handshake) take(got []byte) bool {
 	defer h.mu.Unlock()
 	h.first = append(h.first, got...)
 	if i := bytes.IndexByte(h.first, '\n'); i >= 0 {
-		_, _ = h.log.Write(h.first[i+1:])
+		_, _ = h.rest.Write(h.first[i+1:])
 		h.first = h.first[:i+1]
 		h.passed = true
 	} else if len(h.first) > maxHandshake {

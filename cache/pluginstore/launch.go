@@ -108,8 +108,8 @@ func (in *instance) start(ctx context.Context, path string, o *Options) error {
 		StartTimeout:     o.StartTimeout + time.Second,
 		Logger:           hclogTo(in.log),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
-		SyncStdout:       &lineLogger{log: in.log},
-		SyncStderr:       &lineLogger{log: in.log},
+		SyncStdout:       &lines{each: func(line string) { in.log.Info(line) }},
+		SyncStderr:       &lines{each: in.proc.stderr.line},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			in.proc.addEnv(spec.Env)
 			return in.proc, nil

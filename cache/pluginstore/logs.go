@@ -1,7 +1,6 @@
 package pluginstore
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -37,30 +36,15 @@ func (s sink) Accept(_ string, _ hclog.Level, msg string, args ...any) {
 	s.log.Debug(msg, args...)
 }
 
-// output reads a plugin's standard error line by line, whatever it writes, and
-// keeps the end of it for the error that reports the plugin's death. go-plugin
-// is not given these bytes: it trusts their form.
+// output is a plugin's standard error, whatever it writes: its lines go to the
+// log, and the end of them is kept for the error that reports the plugin's
+// death. go-plugin is not given these bytes: it trusts their form.
 type output struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
 	tail []string
 	size int
-}
-
-// copy logs every line of r until its end. Longer lines are cut.
-func (o *output) copy(r io.Reader) {
-	lines := bufio.NewReaderSize(r, maxLine)
-	for {
-		line, more, err := lines.ReadLine()
-		if err != nil {
-			return
-		}
-		o.line(string(line))
-		for more && err == nil {
-			_, more, err = lines.ReadLine()
-		}
-	}
 }
 
 func (o *output) line(line string) {
@@ -122,24 +106,26 @@ func parseLine(line string) (slog.Level, string, []slog.Attr) {
 	return level, msg, attrs
 }
 
-// lineLogger is a writer whose lines become log records. A plugin's print
-// statements end here.
-type lineLogger struct {
-	log  *slog.Logger
+// lines is a writer that calls each for every line, without its end; a longer
+// line than maxLine arrives in pieces.
+type lines struct {
+	each func(line string)
 	rest []byte
 }
 
-func (l *lineLogger) Write(p []byte) (int, error) {
+func (l *lines) Write(p []byte) (int, error) {
 	l.rest = append(l.rest, p...)
 	for {
 		i := bytes.IndexByte(l.rest, '\n')
-		if i < 0 && len(l.rest) < maxLine {
+		switch {
+		case i >= 0 && i <= maxLine:
+			l.each(string(bytes.TrimSuffix(l.rest[:i], []byte("\r"))))
+			l.rest = l.rest[i+1:]
+		case len(l.rest) >= maxLine:
+			l.each(string(l.rest[:maxLine]))
+			l.rest = l.rest[maxLine:]
+		default:
 			return len(p), nil
 		}
-		if i < 0 {
-			i = maxLine - 1
-		}
-		l.log.Info(string(bytes.TrimRight(l.rest[:i], "\r")))
-		l.rest = l.rest[i+1:]
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +92,7 @@ type configured struct {
 
 func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
 	if c.die {
-		fmt.Fprintln(os.Stderr, "cannot go on")
+		slog.Error("cannot go on")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	if c.hang {

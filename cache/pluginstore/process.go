@@ -46,7 +46,7 @@ func newProcess(path string, env []string, log *slog.Logger) *process {
 	cmd.SysProcAttr = ownGroup()
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	p.stderr.log = log
-	p.out.log = &lineLogger{log: log}
+	p.out.rest = &lines{each: func(line string) { log.Info(line) }}
 	return p
 }
 
@@ -87,7 +87,7 @@ func (p *process) Start(context.Context) error {
 	}
 	p.started = true
 	p.stdin, p.out.pipe, p.errPipe = ours[0], ours[1], ours[2]
-	p.readers.Go(func() { p.stderr.copy(p.errPipe) })
+	p.readers.Go(func() { _, _ = io.Copy(&lines{each: p.stderr.line}, p.errPipe) })
 	go p.reap()
 	return nil
 }

@@ -2,6 +2,8 @@ package pluginstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"sync/atomic"
@@ -78,6 +80,15 @@ func (s *Store) failed(err error) error {
 	return err
 }
 
+// declared refuses what the plugin did not declare; the package functions of
+// cache fall back then.
+func (s *Store) declared(need cache.Capability) error {
+	if s.info.Capabilities.Has(need) {
+		return nil
+	}
+	return fmt.Errorf("pluginstore: %s has no %s: %w", s.info.Name, need, errors.ErrUnsupported)
+}
+
 // Unguarded passes calls on to the plugin that it did not declare; see
 // storetest.
 func (s *Store) Unguarded() cache.Store {
@@ -111,17 +122,26 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 // GetMany implements cache.Batcher.
 func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return nil, err
+	}
 	found, err := cache.GetMany(ctx, s.backend, keys)
 	return found, s.failed(err)
 }
 
 // SetMany implements cache.Batcher.
 func (s *Store) SetMany(ctx context.Context, items []cache.Item) error {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return err
+	}
 	return s.failed(cache.SetMany(ctx, s.backend, items))
 }
 
 // DeleteMany implements cache.Batcher.
 func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return err
+	}
 	return s.failed(cache.DeleteMany(ctx, s.backend, keys))
 }
 
@@ -151,6 +171,9 @@ func (s *Store) Increment(ctx context.Context, key string, delta int64, expiresI
 
 // Touch implements cache.Toucher.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) (bool, error) {
+	if err := s.declared(cache.CanTouch); err != nil {
+		return false, err
+	}
 	found, err := cache.Touch(ctx, s.backend, key, expires)
 	return found, s.failed(err)
 }
@@ -168,6 +191,9 @@ func (s *Store) Scan(ctx context.Context, prefix string) iter.Seq2[string, error
 
 // Clear implements cache.Clearer.
 func (s *Store) Clear(ctx context.Context, prefix string) error {
+	if err := s.declared(cache.CanClear); err != nil {
+		return err
+	}
 	return s.failed(cache.Clear(ctx, s.backend, prefix))
 }
 
@@ -184,5 +210,8 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 
 // Flush implements cache.Flusher.
 func (s *Store) Flush(ctx context.Context) error {
+	if err := s.declared(cache.CanFlush); err != nil {
+		return err
+	}
 	return s.failed(cache.Flush(ctx, s.backend))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/internal/version"
 	"github.com/harpia-go/harpia/shared"
 )
 
@@ -24,6 +25,7 @@ var (
 func (*Store) Describe() shared.Description {
 	return shared.Description{
 		Name:      "memory",
+		Version:   version.Number,
 		Exclusive: true,
 		Settings: []shared.Setting{
 			{Name: "max_bytes", Type: shared.Size, Default: "64MiB", Help: "Bound on keys, values and their bookkeeping; the least used entries go first."},

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/harpia-go/harpia/internal/server"
+	"github.com/harpia-go/harpia/internal/version"
+)
+
+// defaultHTTP is reachable from this machine only.
+const defaultHTTP = "127.0.0.1:8380"
+
+func (a *app) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the cache over HTTP until interrupted",
+		Long: `Serve the cache over HTTP until SIGINT or SIGTERM, which let the requests in
+flight finish, flush the store and end its plugin. There is no authentication:
+whoever can reach the address can read and write.`,
+		Args: cobra.NoArgs,
+	}
+	addr := cmd.Flags().String("http", defaultHTTP, "`ADDR` to listen on")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.serve(cmd.Context(), *addr)
+	}
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, addr string) error {
+	// The address first: a wrong one costs no start of a plugin.
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%w: cannot listen on %s: %w; choose another address with --http", errUsage, addr, err)
+	}
+	defer l.Close()
+	log, err := a.logger(slog.LevelInfo)
+	if err != nil {
+		return err
+	}
+	if a.logLevel == "" {
+		a.logLevel = slog.LevelInfo.String()
+	}
+	c, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := server.New(server.Options{
+		Cache:    c,
+		MaxValue: a.store.Limits().MaxValue,
+		Status:   a.status,
+		Logger:   log,
+	})
+	if err != nil {
+		return err
+	}
+	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() {
+		log.Warn("whoever can reach this address can read and write the cache", "addr", l.Addr().String())
+	}
+	if err := a.print(fmt.Sprintf("listening on http://%s, store %s", l.Addr(), a.store.Info().Name),
+		map[string]string{"listening": "http://" + l.Addr().String(), "store": a.store.Info().Name}); err != nil {
+		return err
+	}
+	return h.Serve(ctx, l)
+}
+
+// status is what /readyz shows.
+func (a *app) status(ctx context.Context) server.Status {
+	s := server.Status{Store: a.store.Info().Name, State: "ready", Version: version.Number}
+	if err := a.store.Ready(ctx); err != nil {
+		s.State, s.Error = "unavailable", message(err)
+	}
+	return s
+}
