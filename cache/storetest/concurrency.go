@@ -60,44 +60,52 @@ func concurrencyCases() []Case {
 		Name:   "concurrency/no-stale-read",
 		Clause: "A completed write is seen by every read that starts after it: no read returns what came before.",
 		run: func(p *probe) {
-			const steps = 300
 			key := p.key("k")
-			deletes := func(step int64) bool { return step%3 == 0 } // and step 0 is the empty start
-			var begun, ended atomic.Int64
-			p.each(6, func(i int) {
-				if i == 0 {
-					for step := int64(1); step <= steps; step++ {
-						begun.Store(step)
-						if deletes(step) {
-							p.delete(key)
-						} else {
-							p.set(key, strconv.FormatInt(step, 10))
-						}
-						ended.Store(step)
+			deletes := func(step int64) bool { return step%3 == 0 } // step 0 is the empty start
+			var begun, ended, reads atomic.Int64
+			var done atomic.Bool
+			read := func() {
+				oldest := ended.Load()
+				e, found := p.get(key)
+				newest := begun.Load()
+				if found {
+					step, err := strconv.ParseInt(string(e.Value), 10, 64)
+					if err != nil || step < oldest || step > newest {
+						p.fatalf("Get returns the value of write %s, though write %d was complete when it started and write %d the newest to have begun when it ended", short(e.Value), oldest, newest)
 					}
 					return
 				}
-				for p.failure() == nil {
-					oldest := ended.Load()
-					e, found := p.get(key)
-					newest := begun.Load()
-					if found {
-						step, err := strconv.ParseInt(string(e.Value), 10, 64)
-						if err != nil || step < oldest || step > newest {
-							p.fatalf("Get returns the value of write %s, though write %d was complete when it started, and %d had begun when it ended", short(e.Value), oldest, newest)
-						}
-					} else {
-						possible := false
-						for step := oldest; step <= newest; step++ {
-							possible = possible || deletes(step)
-						}
-						if !possible {
-							p.fatalf("Get is a miss, though the Set of write %d was complete when it started, and no Delete had begun when it ended", oldest)
-						}
-					}
-					if oldest == steps {
+				for step := oldest; step <= newest; step++ {
+					if deletes(step) {
 						return
 					}
+				}
+				p.fatalf("Get is a miss, though the Set of write %d was complete when it started and no Delete had begun when it ended", oldest)
+			}
+			write := func() {
+				defer done.Store(true)
+				for step := int64(1); step <= 150; step++ {
+					begun.Store(step)
+					if deletes(step) {
+						p.delete(key)
+					} else {
+						p.set(key, strconv.FormatInt(step, 10))
+					}
+					ended.Store(step)
+					// What the readers' reads that were under way left behind is seen now.
+					for enough := reads.Load() + 8; reads.Load() < enough && p.failure() == nil; {
+						read()
+					}
+				}
+			}
+			p.each(6, func(i int) {
+				if i == 0 {
+					write()
+					return
+				}
+				for !done.Load() {
+					read()
+					reads.Add(1)
 				}
 			})
 		},

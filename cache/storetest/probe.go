@@ -63,12 +63,19 @@ func (p *probe) failure() error {
 
 // protect calls f and turns its panic into a failure.
 func (p *probe) protect(f func()) {
+	if err := attempted(func() error { f(); return nil }); err != nil {
+		p.fail(err)
+	}
+}
+
+// attempted calls f and turns its panic into an error.
+func attempted(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.fail(fmt.Errorf("panic: %v, in %s", v, panicker()))
+			err = fmt.Errorf("panic: %v, in %s", v, panicker())
 		}
 	}()
-	f()
+	return f()
 }
 
 // panicker names the function that panicked, when called by the deferred

@@ -18,7 +18,7 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 func RunWant(t *testing.T, want cache.Capability, open func(t *testing.T) cache.Store) {
 	t.Helper()
 	store := open(t)
-	t.Run("capabilities", func(t *testing.T) {
+	t.Run("capabilities/wanted", func(t *testing.T) {
 		can := cache.CapabilitiesOf(store)
 		if missing := want &^ can; missing != 0 {
 			t.Errorf("the store does not have: %v", missing)

@@ -60,7 +60,10 @@ func scanMeanwhileCases() []Case {
 		Needs:  cache.CanScan,
 		run: func(p *probe) {
 			keys := p.fill(10)
-			p.scan(p.key("fill/"), func(string) { p.wantScan(p.key("fill/"), keys...) })
+			seen := p.scan(p.key("fill/"), func(string) { p.wantScan(p.key("fill/"), keys...) })
+			if len(seen) != len(keys) {
+				p.fatalf("Scan yields %d keys of %d when there is another Scan at each step", len(seen), len(keys))
+			}
 		},
 	}, {
 		Name:   "scan/others-come-and-go",

@@ -107,7 +107,9 @@ func (s *suite) attempt(ctx context.Context, p *probe, run func(*probe)) error {
 // sweep deletes the keys that a case wrote.
 func (s *suite) sweep(ctx context.Context, keys []string) error {
 	s.keys = append(s.keys, keys...)
-	return s.remove(ctx, keys, func(p *probe, key string) error { return p.store.Delete(p.ctx, key) })
+	return s.remove(ctx, keys, func(p *probe, key string) error {
+		return attempted(func() error { return p.store.Delete(p.ctx, key) })
+	})
 }
 
 // close removes all keys once more, in two ways, if a case failed: the failure
@@ -118,8 +120,8 @@ func (s *suite) close(ctx context.Context) error {
 		return nil
 	}
 	return s.remove(ctx, s.keys, func(p *probe, key string) error {
-		expired := p.store.Set(p.ctx, key, cache.Entry{Expires: time.Unix(1, 0)})
-		deleted := p.store.Delete(p.ctx, key)
+		expired := attempted(func() error { return p.store.Set(p.ctx, key, cache.Entry{Expires: time.Unix(1, 0)}) })
+		deleted := attempted(func() error { return p.store.Delete(p.ctx, key) })
 		if expired == nil {
 			return nil
 		}
@@ -127,14 +129,16 @@ func (s *suite) close(ctx context.Context) error {
 	})
 }
 
+// remove tries all of the keys, whatever becomes of some.
 func (s *suite) remove(ctx context.Context, keys []string, remove func(*probe, string) error) error {
-	p := s.newProbe(cleanup.Name)
-	return s.attempt(context.WithoutCancel(ctx), p, func(p *probe) {
-		p.each(len(keys), func(i int) {
+	return s.attempt(context.WithoutCancel(ctx), s.newProbe(cleanup.Name), func(p *probe) {
+		failed := make([]error, len(keys))
+		p.each(len(keys), func(i int) { failed[i] = remove(p, keys[i]) })
+		for i, err := range failed {
 			// A key that a case knew to be invalid is there only by mistake.
-			if err := remove(p, keys[i]); err != nil && cache.CheckKey(keys[i]) == nil {
+			if err != nil && cache.CheckKey(keys[i]) == nil {
 				p.fatalf("%s: %w", p.name(keys[i]), err)
 			}
-		})
+		}
 	})
 }
