@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+func BenchmarkSet(b *testing.B) {
+	value := make([]byte, 128)
+	for _, mode := range []syncMode{syncAlways, syncInterval, syncNever} {
+		for _, callers := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("sync=%s/callers=%d", mode, callers), func(b *testing.B) {
+				s := &Store{}
+				if err := configure(s, b.TempDir(), "sync", string(mode)); err != nil {
+					b.Fatal(err)
+				}
+				defer s.Close()
+				parallel(b, callers, func(n int64) error {
+					return s.Set(b.Context(), "key-"+strconv.FormatInt(n%100_000, 10), cache.Entry{Value: value})
+				})
+			})
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	const entries = 100_000
+	s := &Store{}
+	if err := configure(s, b.TempDir(), "sync", "never"); err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	value := make([]byte, 128)
+	for i := range entries {
+		if err := s.Set(b.Context(), "key-"+strconv.Itoa(i), cache.Entry{Value: value}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, prefix string }{{"hit", "key-"}, {"miss", "nope-"}} {
+		for _, callers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/callers=%d", c.name, callers), func(b *testing.B) {
+				parallel(b, callers, func(n int64) error {
+					_, _, err := s.Get(b.Context(), c.prefix+strconv.FormatInt(n*7919%entries, 10))
+					return err
+				})
+			})
+		}
+	}
+}
+
+// parallel calls do b.N times from so many goroutines.
+func parallel(b *testing.B, callers int, do func(n int64) error) {
+	var next atomic.Int64
+	errs := make(chan error, callers)
+	b.ResetTimer()
+	for range callers {
+		go func() {
+			for {
+				n := next.Add(1)
+				if n > int64(b.N) {
+					errs <- nil
+					return
+				}
+				if err := do(n); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	for range callers {
+		if err := <-errs; err != nil {
+			b.Fatal(err)
+		}
+	}
+}

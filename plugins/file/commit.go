@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// update runs fn, which reads and writes keys and no others, as one atomic
+// step, and returns once what it wrote is in the log as the sync mode demands.
+// An error of fn leaves everything as it was.
+func (s *Store) update(ctx context.Context, keys []string, fn func(*writer) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	w := s.newWriter()
+	err := func() error {
+		held := s.locks.acquire(keys)
+		defer s.locks.release(held)
+		w.now = s.clock.Now().UnixMilli()
+		if err := fn(w); err != nil {
+			return err
+		}
+		return w.apply(pebble.Sync)
+	}()
+	return w.finish(err)
+}
+
+// writable returns why no write can be taken now, if so.
+func (s *Store) writable() error {
+	if err := s.health.failure(); err != nil {
+		return err
+	}
+	return s.files.stall()
+}
+
+// writer collects the writes of one batch, under the locks of their keys.
+type writer struct {
+	s       *Store
+	batch   *pebble.Batch
+	now     int64 // Unix milliseconds
+	due     int64 // the first that was written of the index of expiry
+	applied bool
+
+	// With max_bytes: how the live bytes change, and what may not be evicted.
+	grow int64
+	keep map[string]bool
+}
+
+func (s *Store) newWriter() *writer {
+	return &writer{s: s, batch: s.db.NewBatch()}
+}
+
+// get returns the live record under key. Its value is good until release.
+func (w *writer) get(key string) (r record, found bool, release func(), err error) {
+	r, found, release, err = w.s.lookup(key)
+	if found && r.expired(w.now) {
+		release()
+		return record{}, false, func() {}, nil
+	}
+	return r, found, release, err
+}
+
+// set writes value under key. An expires that has passed removes the key.
+func (w *writer) set(key string, value []byte, expires int64) error {
+	r := record{expires: expires, value: value}
+	if r.expired(w.now) {
+		return w.remove(key)
+	}
+	if err := w.s.room.admit(r.size(key)); err != nil {
+		return err
+	}
+	if w.s.bound != nil {
+		var err error
+		if r.age, err = w.s.bound.replace(w, key, r.size(key)); err != nil {
+			return err
+		}
+	} else {
+		r.age = w.s.clock.Now().UnixNano()
+	}
+	op := w.batch.SetDeferred(1+len(key), recordHeader+len(value))
+	op.Key[0] = spaceEntry
+	copy(op.Key[1:], key)
+	r.put(op.Value)
+	if err := op.Finish(); err != nil {
+		return err
+	}
+	if expires == 0 {
+		return nil
+	}
+	at := due(w.now, expires)
+	if w.due == 0 || at < w.due {
+		w.due = at
+	}
+	return w.batch.Set(indexKey(spaceDue, at, key), nil, nil)
+}
+
+// remove removes key, which may hold nothing. It needs no free space to speak
+// of, so the reserve does not stop it.
+func (w *writer) remove(key string) error {
+	if w.s.bound != nil {
+		if err := w.s.bound.forget(w, key); err != nil {
+			return err
+		}
+	}
+	w.s.garbage.add(guessedSize)
+	return w.batch.Delete(entryKey(key), nil)
+}
+
+// apply makes the writes visible, all at once.
+func (w *writer) apply(opts *pebble.WriteOptions) error {
+	if w.batch.Empty() {
+		return nil
+	}
+	if w.s.bound != nil {
+		if err := w.s.bound.makeRoom(w); err != nil {
+			return err
+		}
+	}
+	var err error
+	if opts.Sync {
+		err = w.s.db.ApplyNoSyncWait(w.batch, opts)
+		w.applied = err == nil
+	} else {
+		err = w.s.db.Apply(w.batch, opts)
+	}
+	if err != nil {
+		return err
+	}
+	if w.s.bound != nil {
+		w.s.bound.live += w.grow
+	}
+	if w.due != 0 {
+		w.s.expiry.lower(w.due)
+	}
+	return nil
+}
+
+// finish waits until what was applied is in the log. It holds no lock.
+func (w *writer) finish(err error) error {
+	if w.applied {
+		err = errors.Join(err, w.batch.SyncWait())
+	}
+	err = errors.Join(err, w.batch.Close())
+	if err != nil {
+		return wrap(err)
+	}
+	if !w.applied {
+		return nil
+	}
+	// The log never fails in the eyes of pebble: see logFile.
+	if err := w.s.writable(); err != nil {
+		return fmt.Errorf("%w (whether this write is kept is unknown)", err)
+	}
+	return nil
+}
+
+// wrap gives an error of pebble the identity that callers test for.
+func wrap(err error) error {
+	for _, known := range []error{
+		cache.ErrUnavailable, cache.ErrClosed, cache.ErrTooLarge, cache.ErrInvalidKey, cache.ErrNotCounter,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if pebble.IsCorruptionError(err) {
+		return fmt.Errorf("file: the data is damaged: restore the directory from a copy, or remove it and start empty: %w: %w", cache.ErrUnavailable, err)
+	}
+	return fmt.Errorf("file: %w: %w", cache.ErrUnavailable, err)
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// What the store takes of memory: the cache of blocks, and up to
+// queuedTables tables of what was written last.
+const (
+	blockCache   = 32 << 20
+	tableSize    = 8 << 20
+	queuedTables = 2
+	openTables   = 500
+)
+
+// keyLocks is how many writes can be between reading and writing at a time.
+const keyLocks = 256
+
+// Configure opens the directory.
+func (s *Store) Configure(ctx context.Context, set shared.Settings) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.life.Lock()
+	defer s.life.Unlock()
+	switch {
+	case s.closed || s.closing.Load():
+		return errClosed()
+	case s.db != nil:
+		return errors.New("file: the store is configured already")
+	}
+	c, err := readConfig(set)
+	if err != nil {
+		return err
+	}
+	if s.clock == nil {
+		s.clock = wallClock{}
+	}
+	below := s.fs
+	if below == nil {
+		below = vfs.Default
+	}
+	if err := s.open(below, c); err != nil {
+		s.db = nil
+		return err
+	}
+	return nil
+}
+
+func (s *Store) open(below vfs.FS, c config) (err error) {
+	if c.dir, err = prepareDir(c.dir); err != nil {
+		return err
+	}
+	lock, err := lockDir(c.dir)
+	if err != nil {
+		return unusable(c.dir, err)
+	}
+	s.lock = lock
+	undo := []func() error{lock.Close}
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				err = errors.Join(err, undo[i]())
+			}
+		}
+	}()
+	if err := below.MkdirAll(c.dir, 0o700); err != nil {
+		return unusable(c.dir, err)
+	}
+	if err := s.makeRoom(below, c); err != nil {
+		return err
+	}
+	boot := s.boot()
+	m, exists, err := readMarks(below, c.dir)
+	if err == nil && exists {
+		err = verify(below, c.dir, m, boot)
+	}
+	if err != nil {
+		return unreadable(c.dir, err)
+	}
+	mark, err := openWatermark(below, c.dir, m, boot)
+	if err != nil {
+		return unusable(c.dir, err)
+	}
+	undo = append(undo, mark.close)
+
+	s.health = &health{dir: c.dir}
+	s.files = &files{
+		FS: vfs.OnDiskFull(below, s.room.ballast.release), dir: c.dir, mode: c.mode,
+		mark: mark, room: s.room, health: s.health, void: vfs.NewMem(), wake: make(chan struct{}, 1),
+	}
+	if s.db, err = s.openPebble(c.dir, m.log != 0); err != nil {
+		return unreadable(c.dir, err)
+	}
+	undo = append(undo, s.db.Close)
+	stripes := keyLocks
+	if c.maxBytes > 0 {
+		stripes = 1
+	}
+	s.locks = newLocks(stripes)
+	if s.bound, err = s.openBound(c.maxBytes); err != nil {
+		return unreadable(c.dir, err)
+	}
+	s.start(c)
+	return nil
+}
+
+// start starts the goroutines that shut ends.
+func (s *Store) start(c config) {
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	interval := time.Duration(0)
+	if c.mode == syncInterval {
+		interval = c.interval
+	}
+	s.workers.Go(func() { s.files.syncer(ctx, s.clock, interval) })
+	s.workers.Go(func() { s.sweeper(ctx) })
+}
+
+// shut undoes open. No operation is under way.
+func (s *Store) shut() error {
+	s.stop()
+	s.workers.Wait()
+	s.writeOut()
+	err := s.db.Close()
+	if failure := s.health.failure(); failure != nil {
+		err = failure
+	}
+	s.db = nil
+	return errors.Join(err, s.files.mark.close(), s.lock.Close())
+}
+
+// writeOut leaves an empty log, so that the store opens faster. Nothing
+// depends on it.
+func (s *Store) writeOut() {
+	if s.writable() != nil || s.files.full.Load() || s.room.half() || s.db.Metrics().MemTable.Size == 0 {
+		return
+	}
+	if err := s.db.Flush(); err != nil {
+		slog.Warn("file: the log was left to be replayed", "error", err)
+	}
+}
+
+func (s *Store) boot() [36]byte {
+	if s.bootID == "" {
+		return bootID()
+	}
+	var id [36]byte
+	copy(id[:], s.bootID)
+	return id
+}
+
+// openPebble opens the tree, which must exist already if it was ever complete.
+func (s *Store) openPebble(dir string, exists bool) (db *pebble.DB, err error) {
+	defer func() {
+		// Damage that pebble did not expect is an error here, not the end.
+		if p := recover(); p != nil {
+			db, err = nil, damaged("%v", p)
+		}
+	}()
+	cache := pebble.NewCache(blockCache)
+	defer cache.Unref()
+	o := &pebble.Options{
+		FS:                          s.files,
+		Logger:                      pebbleLog{s.health},
+		EventListener:               s.health.listener(),
+		FormatMajorVersion:          pebble.FormatNewest,
+		ErrorIfNotExists:            exists,
+		Cache:                       cache,
+		MemTableSize:                tableSize,
+		MemTableStopWritesThreshold: queuedTables,
+		MaxOpenFiles:                openTables,
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	s.files.opening.Store(true)
+	defer s.files.opening.Store(false)
+	db, err = pebble.Open(dir, o)
+	if failure := s.health.failure(); failure != nil && err == nil {
+		err, db = errors.Join(failure, db.Close()), nil
+	}
+	return db, err
+}
+
+// prepareDir makes dir if it is missing, and returns its absolute path. It
+// refuses, and leaves as it is, what is not a directory of this store's.
+func prepareDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", unusable(dir, err)
+	}
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", unusable(dir, err)
+		}
+		return dir, nil
+	}
+	if err != nil {
+		return "", unusable(dir, err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%w: dir: %s is a file: name a directory", shared.ErrSetting, dir)
+	}
+	names, err := listDir(dir)
+	if err != nil {
+		return "", unusable(dir, err)
+	}
+	if ours, foreign := isOurs(names); !ours && foreign != "" {
+		return "", fmt.Errorf("%w: dir: %s holds %s, which is not of this store: name an empty directory or one that is not there yet", shared.ErrSetting, dir, foreign)
+	}
+	return dir, nil
+}
+
+// unusable explains why dir cannot be worked in: the setting is wrong if it is
+// the directory, and the disk if it is that.
+func unusable(dir string, err error) error {
+	for _, theDir := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.ENAMETOOLONG, fs.ErrInvalid} {
+		if errors.Is(err, theDir) {
+			return fmt.Errorf("%w: dir: %s cannot be used: %w: name a directory that this user may write to", shared.ErrSetting, dir, err)
+		}
+	}
+	return opening(dir, err)
+}
+
+// unreadable explains why what dir holds cannot be opened.
+func unreadable(dir string, err error) error {
+	if pebble.IsCorruptionError(err) || errors.Is(err, errMark) || errors.Is(err, pebble.ErrDBDoesNotExist) {
+		return fmt.Errorf("file: the data in %s is damaged: restore the directory from a copy, or remove it and start empty: %w: %w", dir, cache.ErrUnavailable, err)
+	}
+	return opening(dir, err)
+}
+
+func opening(dir string, err error) error {
+	if errors.Is(err, cache.ErrUnavailable) || errors.Is(err, shared.ErrSetting) {
+		return err
+	}
+	return fmt.Errorf("file: opening %s: %w: %w", dir, cache.ErrUnavailable, err)
+}
+
+// makeRoom sets up the reserve, and gives the ballast up for opening, which
+// needs room itself, when less than the reserve is free.
+func (s *Store) makeRoom(below vfs.FS, c config) error {
+	b := newBallast(below, below.PathJoin(c.dir, "harpia.ballast"), c.reserve)
+	s.room = newRoom(below, c.dir, c.reserve, b)
+	free, err := s.room.look()
+	if err != nil {
+		return err
+	}
+	if total := s.room.total(); c.reserve > 0 && total <= c.reserve+b.size {
+		return fmt.Errorf("%w: reserve: the whole file system of %s has %s, and %s with a quarter more are to be kept free: set a smaller one, such as reserve=%dKiB",
+			shared.ErrSetting, c.dir, mib(total), mib(c.reserve), total/8>>10)
+	}
+	if free < c.reserve {
+		b.release()
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+func noRelease() {}
+
+// lookup returns the record under key, live or expired. Its value is good
+// until release, which the caller calls unless there is an error.
+func (s *Store) lookup(key string) (r record, found bool, release func(), err error) {
+	b, closer, err := s.db.Get(entryKey(key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return record{}, false, noRelease, nil
+	}
+	if err != nil {
+		return record{}, false, noRelease, wrap(err)
+	}
+	if r, err = parseRecord(b); err != nil {
+		return record{}, false, noRelease, wrap(errors.Join(err, closer.Close()))
+	}
+	return r, true, func() { _ = closer.Close() }, nil
+}
+
+// Get returns the entry under key and whether there is one.
+func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	if err := cache.CheckKey(key); err != nil {
+		return cache.Entry{}, false, err
+	}
+	if err := s.enter(ctx); err != nil {
+		return cache.Entry{}, false, err
+	}
+	defer s.leave()
+	return s.get(key)
+}
+
+func (s *Store) get(key string) (cache.Entry, bool, error) {
+	r, found, release, err := s.lookup(key)
+	if err != nil || !found {
+		return cache.Entry{}, false, err
+	}
+	defer release()
+	if r.expired(s.clock.Now().UnixMilli()) {
+		return cache.Entry{}, false, nil
+	}
+	return r.entry(), true, nil
+}
+
+// GetMany returns one Lookup for each key, in the order of keys.
+func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+	for _, key := range keys {
+		if err := cache.CheckKey(key); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	found := make([]cache.Lookup, len(keys))
+	for i, key := range keys {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e, ok, err := s.get(key)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = cache.Lookup{Entry: e, Found: ok}
+	}
+	return found, nil
+}
+
+// How many keys a page of a scan holds, and about how many bytes.
+const (
+	pageKeys  = 512
+	pageBytes = 1 << 20
+)
+
+// Scan yields the live keys that begin with prefix, in their order. It reads
+// them a page at a time and holds nothing while it yields. It passes over the
+// values too, so a scan over large values reads much.
+func (s *Store) Scan(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		from, end := entryKey(prefix), prefixEnd(entryKey(prefix))
+		for {
+			keys, err := s.page(ctx, from, end)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if len(keys) == 0 {
+				return
+			}
+			for _, key := range keys {
+				if err := ctx.Err(); err != nil {
+					yield("", err)
+					return
+				}
+				if !yield(key, nil) {
+					return
+				}
+			}
+			// The first key that sorts after the last one.
+			from = append(entryKey(keys[len(keys)-1]), 0)
+		}
+	}
+}
+
+// page returns the first live keys from from to before end. An empty page is
+// the end.
+func (s *Store) page(ctx context.Context, from, end []byte) ([]string, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var keys []string
+	size, now := 0, s.clock.Now().UnixMilli()
+	err := s.each(from, end, func(k, v []byte) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		r, err := parseRecord(v)
+		if err == nil && !r.expired(now) {
+			keys = append(keys, string(k[1:]))
+			size += len(k)
+		}
+		return len(keys) < pageKeys && size < pageBytes, err
+	})
+	return keys, err
+}
+
+// each calls fn with the pebble keys from from to before end and their values,
+// which are good until fn returns, as long as fn wants more.
+func (s *Store) each(from, end []byte, fn func(k, v []byte) (more bool, err error)) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
+	if err != nil {
+		return wrap(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		more := false
+		if err == nil {
+			more, err = fn(it.Key(), v)
+		}
+		if err != nil {
+			return wrap(errors.Join(err, it.Close()))
+		}
+		if !more {
+			break
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return wrap(err)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	records "github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
+)
+
+// Bytes that may follow the last record of a log or a manifest without being
+// one: what fills the rest of a block, and what ends a log.
+const (
+	manifestTail = 6
+	logTail      = 18 + 11
+)
+
+// verify checks that the log and the manifest reach as far as the watermark
+// says. Pebble checks everything else itself.
+func verify(fs vfs.FS, dir string, m marks, boot [36]byte) error {
+	if m.log == 0 {
+		return nil // the store was never opened completely
+	}
+	if err := verifyManifest(fs, dir, m); err != nil {
+		return err
+	}
+	return verifyLog(fs, dir, m, boot)
+}
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{pebble.ErrCorruption}, args...)...)
+}
+
+func verifyManifest(fs vfs.FS, dir string, m marks) error {
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return err
+	}
+	if !desc.Exists {
+		return damaged("the manifest in %s is missing", dir)
+	}
+	name := desc.ManifestFilename
+	num, _ := strconv.ParseUint(strings.TrimPrefix(fs.PathBase(name), "MANIFEST-"), 10, 64)
+	var synced int64
+	switch num {
+	case m.manifest:
+		synced = m.manifestSynced
+	case m.lastManifest:
+		synced = m.lastManifestSynced
+	default:
+		return damaged("%s is not the manifest that was written last", name)
+	}
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	reached, err := recordsEnd(records.NewReader(f, 0))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if reached+manifestTail < synced {
+		return damaged("%s cannot be read after byte %d, and %d were written", name, reached, synced)
+	}
+	return nil
+}
+
+// recordsEnd returns where the last good record ends.
+func recordsEnd(r *records.Reader) (int64, error) {
+	for {
+		end := r.Offset()
+		rec, err := r.Next()
+		if err == nil {
+			_, err = io.Copy(io.Discard, rec)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF), isBadRecord(err):
+			return end, nil
+		default:
+			return 0, err
+		}
+	}
+}
+
+func isBadRecord(err error) bool {
+	for _, bad := range []error{records.ErrInvalidChunk, records.ErrZeroedChunk, records.ErrUnexpectedEOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, bad) {
+			return true
+		}
+	}
+	return false
+}
+
+// verifyLog checks the last log. Pebble is strict with those before it. After
+// a power failure the unsynced end of the log may have holes; what is behind
+// the first one is cut off, or pebble would call it damage.
+func verifyLog(fs vfs.FS, dir string, m marks, boot [36]byte) error {
+	expect := m.logSynced
+	sameBoot := m.boot == boot && boot != [36]byte{}
+	if sameBoot {
+		expect = m.logWritten
+	}
+	logs, err := wal.Scan(wal.Dir{FS: fs, Dirname: dir})
+	if err != nil {
+		return err
+	}
+	ll, ok := logs.Get(wal.NumWAL(m.log))
+	if !ok {
+		if expect > 0 {
+			return damaged("the log %06d.log in %s is missing", m.log, dir)
+		}
+		return nil
+	}
+	reached, clean, err := logEnd(ll)
+	if err != nil {
+		return err
+	}
+	if reached+logTail < expect {
+		return damaged("%06d.log in %s cannot be read after byte %d, and %d were written", m.log, dir, reached, expect)
+	}
+	if sameBoot || clean {
+		return nil
+	}
+	if m.logWritten > reached {
+		slog.Warn("file: the machine stopped before the newest writes were on stable storage; they are dropped", "dir", dir, "bytes", m.logWritten-reached)
+	}
+	fs, name := ll.SegmentLocation(0)
+	return cutLog(fs, name, reached)
+}
+
+// logEnd returns where the last good record ends, and whether nothing follows
+// it that should be one.
+func logEnd(ll wal.LogicalLog) (end int64, clean bool, err error) {
+	r := ll.OpenForRead()
+	for {
+		_, at, err := r.NextRecord()
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return at.Physical, true, r.Close()
+		case isBadRecord(err):
+			return at.Physical, false, r.Close()
+		default:
+			return 0, false, errors.Join(err, r.Close())
+		}
+	}
+}
+
+// cutLog removes what is behind the end of the log.
+func cutLog(fs vfs.FS, name string, end int64) error {
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	good := make([]byte, end)
+	_, err = io.ReadFull(f, good)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	tmp := name + ".cut"
+	w, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(good)
+	if err = errors.Join(err, private(w), w.Sync(), w.Close()); err != nil {
+		return errors.Join(err, fs.Remove(tmp))
+	}
+	if err := fs.Rename(tmp, name); err != nil {
+		return err
+	}
+	return syncDir(fs, fs.PathDir(name))
+}
+
+// isOurs tells a directory of this store from one of somebody else's, by its
+// names alone; a new one is neither. It changes nothing.
+func isOurs(names []string) (ours bool, foreign string) {
+	for _, name := range names {
+		switch name {
+		case markName:
+			ours = true
+		case lockName, "lost+found":
+		default:
+			foreign = name
+		}
+	}
+	return ours, foreign
+}
+
+func listDir(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	return names, errors.Join(err, d.Close())
+}
