@@ -263,7 +263,7 @@ func (s *Store) makeRoom(below vfs.FS, c config) error {
 	if err != nil {
 		return err
 	}
-	if total := s.room.total(); c.reserve > 0 && total <= c.reserve+b.size {
+	if total := s.room.total(); c.reserve > 0 && total-c.reserve <= b.size {
 		return fmt.Errorf("%w: reserve: the whole file system of %s has %s, and %s with a quarter more are to be kept free: set a smaller one, such as reserve=%dKiB",
 			shared.ErrSetting, c.dir, mib(total), mib(c.reserve), total/8>>10)
 	}

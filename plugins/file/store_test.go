@@ -2,12 +2,23 @@ package main
 
 import (
 	"context"
+	"os"
+	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
 )
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		os.Exit(runChild(role))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // configure opens s in dir with settings given as name, value, ….
 func configure(s *Store, dir string, settings ...string) error {
@@ -22,32 +33,87 @@ func configure(s *Store, dir string, settings ...string) error {
 	return s.Configure(context.Background(), set)
 }
 
-func TestSmoke(t *testing.T) {
-	dir := t.TempDir()
-	s := &Store{}
-	t0 := time.Now()
-	if err := configure(s, dir); err != nil {
+func mustConfigure(t testing.TB, s *Store, dir string, settings ...string) *Store {
+	t.Helper()
+	if err := configure(s, dir, settings...); err != nil {
 		t.Fatal(err)
 	}
-	t.Log("create", time.Since(t0))
-	t0 = time.Now()
-	if err := s.Set(t.Context(), "k", cache.Entry{Value: []byte("v"), Expires: time.Now().Add(time.Hour)}); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { mustClose(t, s) })
+	return s
+}
+
+func open(t testing.TB, dir string, settings ...string) *Store {
+	t.Helper()
+	return mustConfigure(t, &Store{}, dir, settings...)
+}
+
+func mustClose(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
 	}
-	t.Log("set", time.Since(t0))
-	for range 3 {
-		t0 = time.Now()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		t.Log("close", time.Since(t0))
-		s = &Store{}
-		t0 = time.Now()
-		if err := configure(s, dir); err != nil {
-			t.Fatal(err)
-		}
-		t.Log("open", time.Since(t0))
-		t.Log(s.Get(t.Context(), "k"))
+}
+
+func mustSet(t testing.TB, s *Store, key, value string, expires ...time.Time) {
+	t.Helper()
+	e := cache.Entry{Value: []byte(value)}
+	if len(expires) > 0 {
+		e.Expires = expires[0]
 	}
-	s.Close()
+	if err := s.Set(context.Background(), key, e); err != nil {
+		t.Fatalf("Set(%q): %v", key, err)
+	}
+}
+
+func wantValue(t testing.TB, s *Store, key, want string) {
+	t.Helper()
+	e, ok, err := s.Get(context.Background(), key)
+	if err != nil || !ok || string(e.Value) != want {
+		t.Fatalf("Get(%q) = %.40q, %v, %v; want %.40q", key, e.Value, ok, err, want)
+	}
+}
+
+func wantMiss(t testing.TB, s *Store, key string) {
+	t.Helper()
+	if e, ok, err := s.Get(context.Background(), key); err != nil || ok {
+		t.Fatalf("Get(%q) = %.40q, %v, %v; want a miss", key, e.Value, ok, err)
+	}
+}
+
+// testClock is a clock that a test moves.
+type testClock struct {
+	mu    sync.Mutex
+	now   time.Time
+	ticks chan time.Time
+}
+
+func newTestClock() *testClock {
+	return &testClock{now: time.UnixMilli(1_700_000_000_000), ticks: make(chan time.Time)}
+}
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *testClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Tick gives the ticks of the sweeper to sweepNow; all others never come.
+func (c *testClock) Tick(d time.Duration) (<-chan time.Time, func()) {
+	if d == sweepEvery {
+		return c.ticks, func() {}
+	}
+	return nil, func() {}
+}
+
+// sweepNow returns once the sweeper has done all that a tick makes it do.
+func (c *testClock) sweepNow() {
+	// It takes the second tick when it has finished with the first.
+	c.ticks <- time.Time{}
+	c.ticks <- time.Time{}
 }

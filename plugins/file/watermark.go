@@ -7,8 +7,10 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -23,11 +25,14 @@ import (
 const (
 	markName  = "harpia.mark"
 	markMagic = "harpia file store 1\n"
-	markSize  = len(markMagic) + len(marks{}.boot) + 7*8 + 4
+	markSize  = len(markMagic) + 8 + len(marks{}.boot) + 7*8 + 4
+	// Two places, written in turn: the writing of one may be cut off.
+	markPlace = 256
 )
 
 // marks is the content of the watermark. File number 0 is none.
 type marks struct {
+	turn uint64 // of two marks, the one with the higher turn is in force
 	// boot is when the marks were made: what was only written, and not synced,
 	// is there as long as the machine runs on.
 	boot [36]byte
@@ -43,8 +48,10 @@ type marks struct {
 
 var errMark = errors.New("the watermark is damaged")
 
-func (m marks) encode() []byte {
-	b := append(make([]byte, 0, markSize), markMagic...)
+// encode writes the marks to b, which is empty, with room for a place.
+func (m marks) encode(b []byte) []byte {
+	b = append(b, markMagic...)
+	b = binary.BigEndian.AppendUint64(b, m.turn)
 	b = append(b, m.boot[:]...)
 	for _, n := range []uint64{
 		m.log, uint64(m.logWritten), uint64(m.logSynced),
@@ -53,19 +60,22 @@ func (m marks) encode() []byte {
 	} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	return b[:markPlace]
 }
 
 func decodeMarks(b []byte) (marks, error) {
-	if len(b) != markSize || !strings.HasPrefix(string(b), markMagic) {
+	if len(b) < markSize || !strings.HasPrefix(string(b), markMagic) {
 		return marks{}, errMark
 	}
 	body := b[:markSize-4]
-	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[markSize-4:]) {
+	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[markSize-4:markSize]) {
 		return marks{}, errMark
 	}
 	var m marks
 	body = body[len(markMagic):]
+	m.turn = binary.BigEndian.Uint64(body)
+	body = body[8:]
 	body = body[copy(m.boot[:], body):]
 	next := func() uint64 {
 		n := binary.BigEndian.Uint64(body)
@@ -96,16 +106,23 @@ func readMarks(fs vfs.FS, dir string) (m marks, ok bool, err error) {
 	if len(b) == 0 {
 		return marks{}, false, nil
 	}
-	m, err = decodeMarks(b)
+	err = errMark
+	for ; len(b) >= markPlace; b = b[markPlace:] {
+		if place, bad := decodeMarks(b[:markPlace]); bad == nil && (err != nil || place.turn > m.turn) {
+			m, err = place, nil
+		}
+	}
 	return m, err == nil, err
 }
 
 // watermark keeps the marks on disk. Its file never grows, so writing it needs
-// no room.
+// no room. It is written for every batch, through memory where that can be.
 type watermark struct {
-	mu sync.Mutex
-	f  vfs.File
-	m  marks
+	mu     sync.Mutex
+	f      vfs.File
+	memory []byte
+	m      marks
+	buf    [markPlace]byte
 }
 
 // openWatermark continues m as of this boot.
@@ -119,14 +136,21 @@ func openWatermark(fs vfs.FS, dir string, m marks, boot [36]byte) (*watermark, e
 		m.boot, m.logWritten = boot, m.logSynced
 	}
 	w := &watermark{f: f, m: m}
-	if err = private(f); err == nil {
-		err = w.update(true, func(*marks) {})
+	err = private(f)
+	for range 2 {
+		if err == nil {
+			err = w.update(true, func(*marks) {})
+		}
 	}
 	if err == nil {
 		err = syncDir(fs, dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
+	}
+	if fd := f.Fd(); fd != vfs.InvalidFd {
+		// Without it the file is written to.
+		w.memory, _ = syscall.Mmap(int(fd), 0, 2*markPlace, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	}
 	return w, nil
 }
@@ -138,13 +162,42 @@ func (w *watermark) update(sync bool, change func(*marks)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change(&w.m)
-	if _, err := w.f.WriteAt(w.m.encode(), 0); err != nil {
-		return fmt.Errorf("writing the watermark: %w", err)
+	w.m.turn++
+	b := w.m.encode(w.buf[:0])
+	at := int64(w.m.turn%2) * markPlace
+	if !w.put(b, at) {
+		if _, err := w.f.WriteAt(b, at); err != nil && (sync || !isFull(err)) {
+			return fmt.Errorf("writing the watermark: %w", err)
+		}
 	}
 	if sync {
 		return w.f.Sync()
 	}
 	return nil
+}
+
+// put writes through memory. A file system that copies on writing may have no
+// room even for that, and says so with a fault.
+func (w *watermark) put(b []byte, at int64) (done bool) {
+	if w.memory == nil {
+		return false
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			w.unmap()
+			done = false
+		}
+	}()
+	copy(w.memory[at:], b)
+	return true
+}
+
+func (w *watermark) unmap() {
+	if w.memory != nil {
+		_ = syscall.Munmap(w.memory)
+		w.memory = nil
+	}
 }
 
 func (w *watermark) newLog(num uint64) error {
@@ -174,7 +227,12 @@ func (w *watermark) manifestAt(num uint64, synced int64) error {
 	})
 }
 
-func (w *watermark) close() error { return w.f.Close() }
+func (w *watermark) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unmap()
+	return w.f.Close()
+}
 
 func syncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+func TestSettings(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		want     string
+		settings []string
+	}{
+		{"sync", []string{"sync", "sometimes"}},
+		{"sync_interval", []string{"sync_interval", "soon"}},
+		{"sync_interval", []string{"sync_interval", "0s"}},
+		{"max_bytes", []string{"max_bytes", "many"}},
+		{"reserve", []string{"reserve", "1PB"}},
+		{"reserve", []string{"reserve", "8000000TiB"}},
+		{"nope", []string{"nope", "1"}},
+	} {
+		err := configure(&Store{}, dir, c.settings...)
+		if !errors.Is(err, shared.ErrSetting) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want a wrong setting that names %s", c.settings, err, c.want)
+		}
+	}
+	if err := configure(&Store{}, ""); !errors.Is(err, shared.ErrSetting) {
+		t.Errorf("an empty dir: %v, want a wrong setting", err)
+	}
+}
+
+func TestDirectoryIsMadePrivate(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	s := open(t, dir)
+	mustSet(t, s, "k", strings.Repeat("v", 1<<20))
+	s.room.ballast.make()
+	mustClose(t, s)
+	files := 0
+	err := filepath.WalkDir(filepath.Dir(dir), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if !d.IsDir() {
+			files++
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return nil
+	})
+	if err != nil || files < 5 {
+		t.Errorf("%d files, %v", files, err)
+	}
+}
+
+// snapshot returns the names and contents below dir.
+func snapshot(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			files[path] = "dir"
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestForeignDirectoryIsLeftAlone(t *testing.T) {
+	write := func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, set := range map[string]struct {
+		dir   string
+		setup func(t *testing.T, root string)
+	}{
+		"a file":          {"f", func(t *testing.T, root string) { write(t, filepath.Join(root, "f")) }},
+		"under a file":    {"f/d", func(t *testing.T, root string) { write(t, filepath.Join(root, "f")) }},
+		"somebody's":      {".", func(t *testing.T, root string) { write(t, filepath.Join(root, "notes.txt")) }},
+		"another's store": {".", func(t *testing.T, root string) { write(t, filepath.Join(root, "MANIFEST-000001")) }},
+		"a home":          {".", func(t *testing.T, root string) { write(t, filepath.Join(root, ".profile")) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			set.setup(t, root)
+			before := snapshot(t, root)
+			err := configure(&Store{}, filepath.Join(root, set.dir))
+			if !errors.Is(err, shared.ErrSetting) || !strings.Contains(err.Error(), root) {
+				t.Errorf("Configure: %v, want a wrong setting that names the directory", err)
+			}
+			if after := snapshot(t, root); !maps.Equal(before, after) {
+				t.Errorf("the directory was changed: %v", after)
+			}
+		})
+	}
+}
+
+func TestUnwritableDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() != 0 {
+		err := configure(&Store{}, dir)
+		if !errors.Is(err, shared.ErrSetting) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("Configure: %v, want a wrong setting that names the directory", err)
+		}
+		return
+	}
+	// Root may write everywhere: ask as nobody, who must be able to run this.
+	exe := copyExecutable(t)
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childRole+"=configure", childDir+"="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), shared.ErrSetting.Error()) || !strings.Contains(string(out), dir) {
+		t.Errorf("Configure as nobody: %v %s, want a wrong setting that names the directory", err, out)
+	}
+}
+
+// copyExecutable puts this test where every user can run it.
+func copyExecutable(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "harpia-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	exe := filepath.Join(dir, "t")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(exe, b, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+func TestMountPointIsADirectoryLikeAnother(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mustSet(t, open(t, dir), "k", "v")
+}
+
+func TestLockNamesItsHolder(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	mustSet(t, s, "k", "v")
+
+	wantHeld := func(pid int) {
+		t.Helper()
+		err := configure(&Store{}, dir)
+		if !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "process "+strconv.Itoa(pid)) {
+			t.Errorf("a second store: %v, want it unavailable because of process %d", err, pid)
+		}
+	}
+	wantHeld(os.Getpid())
+	wantValue(t, s, "k", "v")
+	mustClose(t, s)
+
+	child := startChild(t, "hold", dir, nil)
+	child.wantLine("open")
+	wantHeld(child.cmd.Process.Pid)
+
+	// What a dead process leaves is no obstacle.
+	child.kill()
+	wantValue(t, open(t, dir), "k", "v")
+}
