@@ -114,25 +114,20 @@ func atomicityCases() []Case {
 		run: func(p *probe) {
 			key := p.key("k")
 			p.set(key, "0")
-			var done atomic.Bool
-			var touches atomic.Int64
-			p.each(4, func(i int) {
-				if i != 0 {
-					for !done.Load() {
-						p.touch(key, soon(time.Hour), true)
-						touches.Add(1)
-					}
+			var touchers race
+			p.each(1+len(touchers.rounds), func(i int) {
+				if i > 0 {
+					touchers.run(i-1, func() { p.touch(key, soon(time.Hour), true) })
 					return
 				}
-				defer done.Store(true)
-				for n := 1; n <= 50; n++ {
+				defer touchers.done.Store(true)
+				for n := range 60 {
+					touchers.stagger(n)
 					value := strconv.Itoa(n)
 					p.set(key, value)
 					p.wantValue(key, value)
-					// Touches that were under way bring nothing back.
-					for enough := touches.Load() + 4; touches.Load() < enough && p.failure() == nil; {
-						p.wantValue(key, value)
-					}
+					touchers.settle(p)
+					p.wantValue(key, value)
 				}
 			})
 		},

@@ -31,24 +31,34 @@ func concurrencyCases() []Case {
 		Clause: "All methods are safe for concurrent use: of concurrent writes of a key each read sees one, whole.",
 		run: func(p *probe) {
 			key := p.key("k")
-			// A value tells its seed and length, so that a mixed one is seen.
+			// A value begins with its seed, on which all of it depends, so that
+			// one that is mixed is seen.
+			const seeds = 10_000
 			value := func(seed int) []byte {
 				v := noise(16+(seed*97)%900, uint64(seed))
 				binary.BigEndian.PutUint64(v, uint64(seed))
 				return v
 			}
-			p.each(8, func(i int) {
-				for n := range 60 {
-					if i < 4 {
-						p.set(key, string(value(i*1000+n)))
-						continue
-					}
-					e, found := p.get(key)
-					if !found {
-						continue
-					}
-					if len(e.Value) < 8 || !bytes.Equal(e.Value, value(int(binary.BigEndian.Uint64(e.Value)%10_000))) {
-						p.fatalf("Get returns %s, which nobody has set", short(e.Value))
+			var others race
+			read := func() {
+				e, found := p.get(key)
+				if found && (len(e.Value) < 8 || !bytes.Equal(e.Value, value(int(binary.BigEndian.Uint64(e.Value)%seeds)))) {
+					p.fatalf("Get returns %s, which nobody has set", short(e.Value))
+				}
+			}
+			var writes atomic.Int64
+			write := func() { p.set(key, string(value(int(writes.Add(1)%seeds)))) }
+			p.each(1+len(others.rounds), func(i int) {
+				if i > 0 {
+					others.run(i-1, []func(){read, write}[i%2])
+					return
+				}
+				defer others.done.Store(true)
+				for step := range 60 {
+					others.stagger(step)
+					write()
+					if step%4 == 0 {
+						others.settle(p)
 					}
 				}
 			})
@@ -62,8 +72,8 @@ func concurrencyCases() []Case {
 		run: func(p *probe) {
 			key := p.key("k")
 			deletes := func(step int64) bool { return step%3 == 0 } // step 0 is the empty start
-			var begun, ended, reads atomic.Int64
-			var done atomic.Bool
+			var begun, ended atomic.Int64
+			var readers race
 			read := func() {
 				oldest := ended.Load()
 				e, found := p.get(key)
@@ -82,9 +92,14 @@ func concurrencyCases() []Case {
 				}
 				p.fatalf("Get is a miss, though the Set of write %d was complete when it started and no Delete had begun when it ended", oldest)
 			}
-			write := func() {
-				defer done.Store(true)
-				for step := int64(1); step <= 150; step++ {
+			p.each(1+len(readers.rounds), func(i int) {
+				if i > 0 {
+					readers.run(i-1, read)
+					return
+				}
+				defer readers.done.Store(true)
+				for step := int64(1); step <= 90; step++ {
+					readers.stagger(int(step))
 					begun.Store(step)
 					if deletes(step) {
 						p.delete(key)
@@ -92,20 +107,12 @@ func concurrencyCases() []Case {
 						p.set(key, strconv.FormatInt(step, 10))
 					}
 					ended.Store(step)
-					// What the readers' reads that were under way left behind is seen now.
-					for enough := reads.Load() + 8; reads.Load() < enough && p.failure() == nil; {
+					// Every other write finds reads under way that began at the one
+					// before. What they leave behind shows when they are over.
+					if step%2 == 0 {
+						readers.settle(p)
 						read()
 					}
-				}
-			}
-			p.each(6, func(i int) {
-				if i == 0 {
-					write()
-					return
-				}
-				for !done.Load() {
-					read()
-					reads.Add(1)
 				}
 			})
 		},

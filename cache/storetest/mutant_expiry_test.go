@@ -30,7 +30,7 @@ func expiryMutants() []mutant {
 				b.mu.Lock()
 				defer b.mu.Unlock()
 				e, ok := b.entries[key]
-				return e, ok && !e.Expired(time.Now().Add(-50*time.Millisecond)), ctx.Err()
+				return e, ok && !e.Expired(time.Now().Add(-time.Minute)), ctx.Err()
 			}
 		},
 	}, {

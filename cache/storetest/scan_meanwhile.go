@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 
@@ -92,6 +93,7 @@ func scanMeanwhileCases() []Case {
 					if n%2 == 0 {
 						p.delete(key)
 					}
+					runtime.Gosched()
 				}
 			})
 		},
