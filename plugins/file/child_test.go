@@ -23,6 +23,7 @@ const (
 	childRole     = "HARPIA_FILE_TEST_ROLE"
 	childDir      = "HARPIA_FILE_TEST_DIR"
 	childSettings = "HARPIA_FILE_TEST_SETTINGS"
+	childFirst    = "HARPIA_FILE_TEST_FIRST"
 )
 
 type child struct {
@@ -33,10 +34,11 @@ type child struct {
 	ended bool
 }
 
-func startChild(t *testing.T, role, dir string, settings []string) *child {
+func startChild(t *testing.T, role, dir string, settings []string, env ...string) *child {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir, childSettings+"="+strings.Join(settings, " "))
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -50,7 +52,7 @@ func startChild(t *testing.T, role, dir string, settings []string) *child {
 		t.Fatal(err)
 	}
 	c := &child{t: t, cmd: cmd, stdin: stdin, lines: bufio.NewScanner(stdout)}
-	t.Cleanup(c.kill)
+	t.Cleanup(func() { c.kill() })
 	return c
 }
 
@@ -61,17 +63,18 @@ func (c *child) wantLine(want string) {
 	}
 }
 
-// kill is kill -9, and waits for the end. What the child has said before can
-// still be read.
-func (c *child) kill() {
-	if c.ended {
-		return
+// kill is kill -9. It returns what the child had said that was not read yet.
+func (c *child) kill() []string {
+	var rest []string
+	if !c.ended {
+		c.ended = true
+		_ = c.cmd.Process.Kill()
+		for c.lines.Scan() {
+			rest = append(rest, c.lines.Text())
+		}
+		_ = c.cmd.Wait()
 	}
-	c.ended = true
-	_ = c.cmd.Process.Kill()
-	for c.lines.Scan() {
-	}
-	_ = c.cmd.Wait()
+	return rest
 }
 
 func runChild(role string) int {
@@ -84,7 +87,8 @@ func runChild(role string) int {
 	case "hold":
 		fmt.Println("open")
 	case "write":
-		go childWrites(s)
+		first, _ := strconv.Atoi(os.Getenv(childFirst))
+		childWrites(s, first)
 	}
 	// Until the parent says so, or is dead.
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -100,38 +104,50 @@ func runChild(role string) int {
 const childWriters = 4
 
 // childWrites writes until it is killed, and says a line for each write that
-// was acknowledged: "set KEY N", "del KEY N" or "inc KEY N", where N counts up.
-func childWrites(s *Store) {
-	ctx := context.Background()
+// was acknowledged: "N KEY VALUE", where N counts up for each writer and VALUE
+// is what KEY holds since, "-" for nothing.
+func childWrites(s *Store, first int) {
 	var out sync.Mutex
 	for w := range childWriters {
 		go func() {
-			for n := 1; ; n++ {
-				key := fmt.Sprintf("%d-%d", w, rand.IntN(20))
-				counter := fmt.Sprintf("count-%d", w)
-				var line string
-				var err error
-				switch n % 8 {
-				case 0:
-					line = "del " + key + " " + strconv.Itoa(n)
-					err = s.Delete(ctx, key)
-				case 1, 2:
-					var sum int64
-					sum, _, err = s.Increment(ctx, counter, 1, time.Time{})
-					line = "inc " + counter + " " + strconv.FormatInt(sum, 10)
-				default:
-					line = "set " + key + " " + strconv.Itoa(n)
-					// Some so large that the log changes often.
-					value := strconv.Itoa(n) + strings.Repeat(".", rand.IntN(20_000))
-					err = s.Set(ctx, key, cache.Entry{Value: []byte(value)})
-				}
-				if err != nil {
-					line = "error " + err.Error()
-				}
+			for n := first; ; n++ {
+				key, value, err := childWrite(s, w, n)
 				out.Lock()
-				fmt.Println(line)
+				if err != nil {
+					fmt.Println("error", err)
+					return // with the lock: nobody says more
+				}
+				fmt.Println(n, key, value)
 				out.Unlock()
 			}
 		}()
 	}
+}
+
+func childWrite(s *Store, w, n int) (key, value string, err error) {
+	ctx := context.Background()
+	key, value = childOp(w, n)
+	switch value {
+	case "-":
+		return key, value, s.Delete(ctx, key)
+	case "+":
+		sum, _, err := s.Increment(ctx, key, 1, time.Time{})
+		return key, strconv.FormatInt(sum, 10), err
+	}
+	// Some so large that the log changes often.
+	large := value + strings.Repeat(".", rand.IntN(20_000))
+	return key, value, s.Set(ctx, key, cache.Entry{Value: []byte(large)})
+}
+
+// childOp is the nth write of writer w: a key with the value that it sets, "-"
+// to delete it, or "+" to count it up.
+func childOp(w, n int) (key, value string) {
+	key = fmt.Sprintf("%d-%d", w, n*7%20)
+	switch n % 8 {
+	case 0:
+		return key, "-"
+	case 1, 2:
+		return fmt.Sprintf("count-%d", w), "+"
+	}
+	return key, strconv.Itoa(n)
 }

@@ -79,7 +79,7 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 			}
 		}
 	}()
-	if err := below.MkdirAll(c.dir, 0o700); err != nil {
+	if err := makeDir(below, c.dir); err != nil {
 		return unusable(c.dir, err)
 	}
 	if err := s.makeRoom(below, c); err != nil {
@@ -207,7 +207,7 @@ func prepareDir(dir string) (string, error) {
 	}
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := makeDir(vfs.Default, dir); err != nil {
 			return "", unusable(dir, err)
 		}
 		return dir, nil
@@ -226,6 +226,21 @@ func prepareDir(dir string) (string, error) {
 		return "", fmt.Errorf("%w: dir: %s holds %s, which is not of this store: name an empty directory or one that is not there yet", shared.ErrSetting, dir, foreign)
 	}
 	return dir, nil
+}
+
+// makeDir makes dir, and what is missing above it, so that it is still there
+// after a power failure.
+func makeDir(below vfs.FS, dir string) error {
+	if _, err := below.Stat(dir); err == nil {
+		return nil
+	}
+	parent := below.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(below, parent); err != nil {
+			return err
+		}
+	}
+	return errors.Join(below.MkdirAll(dir, 0o700), syncDir(below, parent))
 }
 
 // unusable explains why dir cannot be worked in: the setting is wrong if it is
