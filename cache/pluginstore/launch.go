@@ -168,13 +168,16 @@ func (in *instance) connect(ctx context.Context) error {
 func (in *instance) refused(ctx context.Context, path string, err error) error {
 	switch {
 	case errors.Is(err, shared.ErrSetting):
-		return fmt.Errorf("pluginstore: %s: %w (see: host plugins describe %[1]s)", in.client.Info().Name, err)
+		return fmt.Errorf("%s: %w (see: host plugins describe %[1]s)", in.client.Info().Name, err)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case in.proc.awaitEnd(exitGrace):
 		return explain(path, in.proc, 0, err)
 	}
-	return fmt.Errorf("pluginstore: %s: %w", in.client.Info().Name, err)
+	if name := in.client.Info().Name + ": "; !strings.HasPrefix(err.Error(), name) {
+		return fmt.Errorf("%s%w", name, err)
+	}
+	return err
 }
 
 // stop flushes and ends the plugin. It returns when nothing of it is left,

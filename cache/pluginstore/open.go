@@ -90,7 +90,7 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{backend: in.client, info: in.client.Info(), plugin: in}, nil
+	return &Store{url: u, backend: in.client, info: in.client.Info(), plugin: in}, nil
 }
 
 // Describe starts the plugin that the URL names, asks it what it is and ends
@@ -128,7 +128,7 @@ func openMemory(ctx context.Context, u URL, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pluginstore: memory: %w (see: host plugins describe memory)", err)
 	}
-	return &Store{backend: m, info: shared.Describe(m)}, nil
+	return &Store{url: u, backend: m, info: shared.Describe(m)}, nil
 }
 
 // settings gathers what the URL and the options give the plugin: the target

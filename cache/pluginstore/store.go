@@ -17,6 +17,7 @@ import (
 // What it can do beyond cache.Store depends on the plugin; see Capabilities.
 type Store struct {
 	backend cache.Store
+	url     URL
 	info    shared.Info
 	plugin  *instance // nil: in this process
 	closed  atomic.Bool
@@ -37,6 +38,9 @@ var (
 	_ cache.Declarer = (*Store)(nil)
 	_ io.Closer      = (*Store)(nil)
 )
+
+// URL is the store URL, without what may be secret.
+func (s *Store) URL() string { return s.url.String() }
 
 // Info tells what the store is.
 func (s *Store) Info() shared.Info { return s.info }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -110,6 +111,8 @@ func usage(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w: %w (usage: %s)", errUsage, err, c.UseLine())
 }
 
+var negative = regexp.MustCompile(`^-\d+$`)
+
 // negativesLast lets a negative number stand where a value is expected: cobra
 // would take it for a flag, unless it comes last, after a "--".
 func negativesLast(args []string) []string {
@@ -117,7 +120,8 @@ func negativesLast(args []string) []string {
 		if arg == "--" {
 			break
 		}
-		if len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9' {
+		valueOfFlag := i > 0 && strings.HasPrefix(args[i-1], "--")
+		if negative.MatchString(arg) && !valueOfFlag {
 			rest := append(append([]string{}, args[:i]...), args[i+1:]...)
 			return append(rest, "--", arg)
 		}

@@ -61,8 +61,8 @@ func (a *app) serve(ctx context.Context, addr string) error {
 	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() {
 		log.Warn("whoever can reach this address can read and write the cache", "addr", l.Addr().String())
 	}
-	if err := a.print(fmt.Sprintf("listening on http://%s, store %s", l.Addr(), a.store.Info().Name),
-		map[string]string{"listening": "http://" + l.Addr().String(), "store": a.store.Info().Name}); err != nil {
+	if err := a.print(fmt.Sprintf("listening on http://%s, store %s", l.Addr(), a.store.URL()),
+		map[string]string{"listening": "http://" + l.Addr().String(), "store": a.store.URL()}); err != nil {
 		return err
 	}
 	return h.Serve(ctx, l)
@@ -70,9 +70,13 @@ func (a *app) serve(ctx context.Context, addr string) error {
 
 // status is what /readyz shows.
 func (a *app) status(ctx context.Context) server.Status {
-	s := server.Status{Store: a.store.Info().Name, State: "ready", Version: version.Number}
+	info := a.store.Info()
+	s := server.Status{Ready: true, Store: a.store.URL(), State: "ready", Version: version.Number}
+	if pid := a.store.PID(); pid != 0 {
+		s.Plugin = &server.Plugin{Name: info.Name, Version: info.Version, PID: pid}
+	}
 	if err := a.store.Ready(ctx); err != nil {
-		s.State, s.Error = "unavailable", message(err)
+		s.Ready, s.State, s.Error = false, "unavailable", message(err)
 	}
 	return s
 }

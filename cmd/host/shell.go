@@ -55,6 +55,8 @@ func (a *app) execute(ctx context.Context, line string) error {
 	}
 	cmd := &cobra.Command{
 		Use:               "shell",
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -119,7 +121,7 @@ func (a *app) interactive(ctx context.Context, in *os.File) error {
 	stdout, stderr := a.stdout, a.stderr
 	a.stdout, a.stderr = t, t
 	defer func() { a.stdout, a.stderr = stdout, stderr }()
-	fmt.Fprintf(t, "%s on %s; help lists the commands, Ctrl-D ends\n", "harpia", a.store.Info().Name)
+	fmt.Fprintf(t, "%s; help lists the commands, Ctrl-D ends\n", a.store.URL())
 	for {
 		line, err := t.ReadLine()
 		if errors.Is(err, io.EOF) {

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// built is where TestMain has put the real programs.
+var built string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if built, err = os.MkdirTemp("", "harpia-test-"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(built)
+		for name, pkg := range map[string]string{
+			"host": ".", "harpia-store-memory": "../../plugins/memory", "harpia-store-file": "../../plugins/file",
+			"three-methods": "../../examples/plugin", "harpia-store-broken": "./testdata/broken",
+		} {
+			if out, err := exec.Command("go", "build", "-o", filepath.Join(built, name), pkg).CombinedOutput(); err != nil {
+				fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// TestScripts tells stories at the command line. After each, nothing runs and
+// nothing lies in the temporary directory.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			bin, tmp := filepath.Join(e.WorkDir, "bin"), filepath.Join(e.WorkDir, "tmp")
+			for _, dir := range []string{bin, tmp, filepath.Join(e.WorkDir, "home")} {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return err
+				}
+			}
+			programs, err := os.ReadDir(built)
+			if err != nil {
+				return err
+			}
+			for _, p := range programs {
+				if err := os.Link(filepath.Join(built, p.Name()), filepath.Join(bin, p.Name())); err != nil {
+					return err
+				}
+			}
+			e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Setenv("TMPDIR", tmp)
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			port, err := freePort()
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDR", "127.0.0.1:"+port)
+			e.Defer(func() {
+				if err := nothingLeft(e.WorkDir, tmp); err != nil {
+					t.Error(err)
+				}
+			})
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"http": httpCommand, "ready": readyCommand, "killplugin": killPlugin, "nothingleft": nothingLeftCommand,
+			"expect-code": expectCode, "binary": writeBinary, "terminate": terminate,
+		},
+	})
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// running lists the plugins that were started from a script's directory.
+func running(work string) []int {
+	var pids []int
+	out, _ := exec.Command("pgrep", "-f", "^"+filepath.Join(work, "bin")+"/.*store").Output()
+	for _, f := range strings.Fields(string(out)) {
+		if pid, err := strconv.Atoi(f); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func nothingLeft(work, tmp string) error {
+	if pids := running(work); len(pids) > 0 {
+		return fmt.Errorf("plugins still run: %v", pids)
+	}
+	left, err := filepath.Glob(filepath.Join(tmp, "*"))
+	if len(left) > 0 {
+		return fmt.Errorf("left in the temporary directory: %v", left)
+	}
+	return err
+}
+
+func nothingLeftCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(nothingLeft(ts.Getenv("WORK"), ts.Getenv("TMPDIR")))
+}
+
+// killPlugin kills the plugin that runs, as hard as can be.
+func killPlugin(ts *testscript.TestScript, _ bool, _ []string) {
+	pids := running(ts.Getenv("WORK"))
+	if len(pids) != 1 {
+		ts.Fatalf("%d plugins run", len(pids))
+	}
+	ts.Check(syscall.Kill(pids[0], syscall.SIGKILL))
+}
+
+// readyCommand waits until the server at ADDR says it is ready.
+func readyCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		r, err := http.Get("http://" + ts.Getenv("ADDR") + "/readyz")
+		if err == nil {
+			_ = r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("the server is not ready")
+}
+
+// httpCommand is: http METHOD PATH STATUS [BODY]. The answer's body is its
+// standard output.
+func httpCommand(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: http METHOD PATH STATUS [BODY]")
+	}
+	body := strings.NewReader(strings.Join(args[3:], " "))
+	req, err := http.NewRequest(args[0], "http://"+ts.Getenv("ADDR")+args[1], body)
+	ts.Check(err)
+	r, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	ts.Check(err)
+	_, _ = ts.Stdout().Write(text)
+	if strconv.Itoa(r.StatusCode) != args[2] {
+		ts.Fatalf("%s %s: %s\n%s", args[0], args[1], r.Status, text)
+	}
+}
+
+// expectCode is: expect-code CODE PROGRAM ARG... The program must end with
+// that very code.
+func expectCode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// writeBinary is: binary FILE. It writes bytes that are no text.
+func writeBinary(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\xff\x00\x01\r\n\x80 no text"), 0o600))
+}
+
+// terminate asks the host that runs in the background to end.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+	out, _ := exec.Command("pgrep", "-f", "^host .*serve --http "+ts.Getenv("ADDR")).Output()
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		ts.Fatalf("no one host serves: %q", out)
+	}
+	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
+}
