@@ -1,0 +1,72 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+type route struct {
+	pattern string
+	methods methods
+}
+
+// methods are in the order of the Allow header.
+type methods []struct {
+	name  string
+	serve func(h *HTTP, w *response, r *http.Request, key string) error
+}
+
+func (m methods) find(name string) func(*HTTP, *response, *http.Request, string) error {
+	for _, each := range m {
+		if each.name == name {
+			return each.serve
+		}
+	}
+	return nil
+}
+
+func (m methods) names() string {
+	names := make([]string, len(m))
+	for i, each := range m {
+		names[i] = each.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// findRoute decides by the path as it was sent. http.ServeMux would clean it
+// and redirect: "." and "a//b" could not be keys. On an error the route is
+// known as far as the path tells.
+func findRoute(r *http.Request) (route, string, error) {
+	path := sentPath(r)
+	switch path {
+	case "/healthz":
+		return route{path, methods{{"GET", (*HTTP).healthz}, {"HEAD", (*HTTP).healthz}}}, "", nil
+	case "/readyz":
+		return route{path, methods{{"GET", (*HTTP).readyz}, {"HEAD", (*HTTP).readyz}}}, "", nil
+	case "/v1/keys":
+		return route{path, methods{{"GET", (*HTTP).listKeys}}}, "", nil
+	}
+	segment, ok := strings.CutPrefix(path, "/v1/cache/")
+	if !ok {
+		return route{}, "", noSuchPath
+	}
+	rt := route{"/v1/cache/{key}", methods{
+		{"GET", (*HTTP).getValue}, {"HEAD", (*HTTP).getValue},
+		{"PUT", (*HTTP).putValue}, {"DELETE", (*HTTP).deleteValue},
+	}}
+	// A key named "increment" has no slash before it.
+	if of, ok := strings.CutSuffix(segment, "/increment"); ok {
+		segment = of
+		rt = route{"/v1/cache/{key}/increment", methods{{"POST", (*HTTP).increment}}}
+	}
+	if strings.Contains(segment, "/") {
+		return rt, "", rawSlash
+	}
+	key, err := decodeKey(segment)
+	if err != nil {
+		return rt, "", err
+	}
+	return rt, key, cache.CheckKey(key)
+}
