@@ -30,7 +30,7 @@ func (l *callLog) begin(method string, keys ...string) (end func()) {
 		runtime.Goexit()
 	}
 	for _, key := range keys {
-		l.wroteLocked(key)
+		l.keys[key] = true
 	}
 	l.open[method]++
 	return func() {
@@ -38,20 +38,6 @@ func (l *callLog) begin(method string, keys ...string) (end func()) {
 		defer l.mu.Unlock()
 		l.open[method]--
 	}
-}
-
-// The empty key is nobody's own. Only a case that saw the store accept it may
-// note it, with wroteEmptyKey.
-func (l *callLog) wroteLocked(key string) {
-	if key != "" {
-		l.keys[key] = true
-	}
-}
-
-func (l *callLog) wroteEmptyKey() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.keys[""] = true
 }
 
 func (l *callLog) writtenKeys() []string {

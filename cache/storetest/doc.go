@@ -20,8 +20,8 @@
 // without it, a store that loses a method by accident is only asked for less.
 //
 // A store of any language is checked as the plugin that it is, by the same
-// table, with the host's command "plugins test SPEC", where SPEC is a store
-// URL or the path of the plugin. Check is what stands behind both.
+// table, with the host's command "plugins test URL", where URL is a store URL or
+// the path of the plugin. Check runs the table where there is no testing.T.
 //
 // The suite may be run against a store in use. Every key that it writes begins
 // with a random prefix and is deleted at the end of its case, also of a case
@@ -32,5 +32,11 @@
 //
 // Nothing is skipped. A capability that is declared is tested, and
 // errors.ErrUnsupported is then a failure; for one that is not, a case checks
-// that its methods answer errors.ErrUnsupported.
+// that its methods answer errors.ErrUnsupported. A stub that answers so for a
+// store elsewhere, such as the host's stub of a plugin, has besides a method
+//
+//	Unguarded() cache.Store
+//
+// whose result passes those calls on: it is the store elsewhere that must
+// refuse them.
 package storetest
