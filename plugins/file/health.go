@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -32,6 +33,9 @@ func (h *health) fail(what string, cause error) {
 	}
 }
 
+// failurePause slows down a background task that fails again and again.
+const failurePause = 100 * time.Millisecond
+
 // listener makes what goes wrong in pebble's background a failure. A full disk
 // is none: pebble tries again, and files slows it down.
 func (h *health) listener() *pebble.EventListener {
@@ -40,6 +44,10 @@ func (h *health) listener() *pebble.EventListener {
 			if isFull(err) {
 				slog.Warn("file: the disk has no room to write tables out or to compact them", "dir", h.dir, "error", err)
 				return
+			}
+			if h.failure() != nil {
+				// Pebble begins again at once, for ever.
+				time.Sleep(failurePause)
 			}
 			h.fail("a background task failed", err)
 		},

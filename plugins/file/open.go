@@ -87,8 +87,12 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 	}
 	boot := s.boot()
 	m, exists, err := readMarks(below, c.dir)
-	if err == nil && exists {
+	switch {
+	case err != nil:
+	case exists:
 		err = verify(below, c.dir, m, boot)
+	default:
+		err = verifyNew(below, c.dir)
 	}
 	if err != nil {
 		return unreadable(c.dir, err)

@@ -34,6 +34,18 @@ func verify(fs vfs.FS, dir string, m marks, boot [36]byte) error {
 	return verifyLog(fs, dir, m, boot)
 }
 
+// verifyNew checks that a directory without marks has nothing else either.
+func verifyNew(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	if _, other := isOurs(names); other != "" {
+		return errMark
+	}
+	return nil
+}
+
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{pebble.ErrCorruption}, args...)...)
 }
