@@ -186,9 +186,11 @@ func (in *instance) stop() error {
 	deadline := time.Now().Add(stopTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	err := cache.Flush(ctx, in.client)
-	if err != nil {
-		err = fmt.Errorf("pluginstore: %s could not flush: %w", in.client.Info().Name, err)
+	err := in.gone()
+	if err == nil {
+		if err = cache.Flush(ctx, in.client); err != nil {
+			err = fmt.Errorf("pluginstore: the plugin %s could not flush: %w", in.client.Info().Name, err)
+		}
 	}
 	in.proc.endWithin(time.Until(deadline))
 	watchdog := time.AfterFunc(time.Until(deadline), func() {
@@ -206,10 +208,8 @@ const healthTimeout = time.Second
 // check asks the plugin for its health; an answer that is not SERVING is not
 // health.
 func (in *instance) check(ctx context.Context) error {
-	select {
-	case <-in.proc.exited:
-		return fmt.Errorf("%w: the plugin %s is gone: %s%s", cache.ErrUnavailable, in.client.Info().Name, in.proc.exit(), in.proc.said())
-	default:
+	if err := in.gone(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -238,43 +238,12 @@ func (in *instance) cleanUp() {
 	}
 }
 
-// passedOn are the variables of the host's environment that every plugin sees.
-// Whatever else is there, credentials of the host among them, stays in the
-// host.
-var passedOn = [...]string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-
-func environment(o *Options) []string {
-	var env []string
-	for _, name := range append(passedOn[:], o.Env...) {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
+// gone says how the plugin's process ended; nil: it runs.
+func (in *instance) gone() error {
+	select {
+	case <-in.proc.exited:
+		return fmt.Errorf("%w: the plugin %s is gone: %s%s", cache.ErrUnavailable, in.client.Info().Name, in.proc.exit(), in.proc.said())
+	default:
+		return nil
 	}
-	level := slog.LevelError
-	for _, l := range []slog.Level{slog.LevelWarn, slog.LevelInfo, slog.LevelDebug} {
-		if o.Logger.Enabled(context.Background(), l) {
-			level = l
-		}
-	}
-	return append(env, shared.EnvLogLevel+"="+strings.ToLower(level.String()))
-}
-
-// maxSocketPath is the longest path that a Unix socket may have everywhere;
-// Linux would allow 108 bytes with the NUL, macOS has 104.
-const maxSocketPath = 103
-
-// socketDir makes a private directory for one plugin's socket. Where the
-// temporary directory's path is too long for a socket, /tmp serves.
-func socketDir() (string, error) {
-	// What go-plugin and the plugin append: /plugin-dirN/pluginN.
-	const room = len("/harpia-1234567890/plugin-dir1234567890/plugin1234567890")
-	parent := os.TempDir()
-	if len(parent)+room > maxSocketPath {
-		parent = "/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, shared.SocketDirPrefix)
-	if err != nil {
-		return "", fmt.Errorf("%w: no directory for the plugin's socket: %w; set TMPDIR to a short path that you can write to", ErrStart, err)
-	}
-	return dir, nil
 }

@@ -223,7 +223,15 @@ func TestChildrenOfThePluginEndWithIt(t *testing.T) {
 
 func TestKilledPluginIsUnavailable(t *testing.T) {
 	l := newLab(t)
-	s := l.open(t, "family", l.options())
+	s, err := pluginstore.Open(t.Context(), "family", l.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("Close after the death: %v", err)
+		}
+	}()
 	_ = syscall.Kill(s.PID(), syscall.SIGKILL)
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		err := s.Ready(t.Context())

@@ -76,10 +76,18 @@ func (s *Store) Close() error {
 	return s.plugin.stop()
 }
 
-// failed makes an error that came of closing say so.
+// failed says it of an error that came of closing the store, or of the death
+// of its plugin, rather than what the connection made of it.
 func (s *Store) failed(err error) error {
-	if err != nil && s.closed.Load() {
+	switch {
+	case err == nil:
+		return nil
+	case s.closed.Load():
 		return cache.ErrClosed
+	case s.plugin != nil && errors.Is(err, cache.ErrUnavailable):
+		if gone := s.plugin.gone(); gone != nil {
+			return gone
+		}
 	}
 	return err
 }

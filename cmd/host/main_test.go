@@ -96,7 +96,7 @@ func freePort() (string, error) {
 // running lists the plugins that were started from a script's directory.
 func running(work string) []int {
 	var pids []int
-	out, _ := exec.Command("pgrep", "-f", "^"+filepath.Join(work, "bin")+"/.*store").Output()
+	out, _ := exec.Command("pgrep", "-f", "^"+filepath.Join(work, "bin")+"/(harpia-store-|three-methods)").Output()
 	for _, f := range strings.Fields(string(out)) {
 		if pid, err := strconv.Atoi(f); err == nil {
 			pids = append(pids, pid)
@@ -186,7 +186,7 @@ func writeBinary(ts *testscript.TestScript, _ bool, args []string) {
 
 // terminate asks the host that runs in the background to end.
 func terminate(ts *testscript.TestScript, _ bool, _ []string) {
-	out, _ := exec.Command("pgrep", "-f", "^host .*serve --http "+ts.Getenv("ADDR")).Output()
+	out, _ := exec.Command("pgrep", "-f", "host .*serve --http "+ts.Getenv("ADDR")).Output()
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil {
 		ts.Fatalf("no one host serves: %q", out)
