@@ -10,7 +10,8 @@ import (
 // fallback.go that uses it or falls back, so callers never assert types
 // themselves. A method that answers errors.ErrUnsupported counts as not
 // implemented: that is how a stub whose method set is wider than the store
-// behind it says so.
+// behind it says so. Wherever an entry is stored, one that has already expired
+// counts as stored and leaves the key empty.
 
 // Item is a key with the entry to set under it.
 type Item struct {

@@ -1,0 +1,151 @@
+package harpia_test
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The documents tell the truth: every block of shell or Go in them is run, in
+// their order, in a copy of the tree with the programs built and the server of
+// "make run" listening.
+var documents = []string{"README.md", "docs/http.md", "docs/protocol.md", "docs/design.md", "CONTRIBUTING.md"}
+
+var block = regexp.MustCompile("(?ms)^[ ]*```(sh|go)\n(.*?)^[ ]*```$")
+
+const documentedAddr = "127.0.0.1:8380"
+
+func TestDocuments(t *testing.T) {
+	dir := copyOfTree(t)
+	for program, pkg := range map[string]string{
+		"host": "./cmd/host", "harpia-store-memory": "./plugins/memory", "harpia-store-file": "./plugins/file",
+	} {
+		command(t, dir, "go", "build", "-o", filepath.Join("bin", program), pkg)
+	}
+	addr := serve(t, dir)
+	for _, doc := range documents {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range block.FindAllStringSubmatch(string(text), -1) {
+			t.Run(fmt.Sprintf("%s/%d", doc, i+1), func(t *testing.T) {
+				switch code := m[2]; {
+				case m[1] == "sh":
+					command(t, dir, "sh", "-e", "-c", strings.ReplaceAll(code, documentedAddr, addr))
+				case strings.HasPrefix(code, "package main\n"):
+					main := filepath.Join(t.TempDir(), "main.go")
+					if err := os.WriteFile(main, []byte(code), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					command(t, dir, "go", "run", main)
+				default:
+					inAnExample(t, code)
+				}
+			})
+		}
+	}
+}
+
+// inAnExample holds a piece of Go to be, line by line, part of a program in
+// examples/, which is built and tested there.
+func inAnExample(t *testing.T, code string) {
+	t.Helper()
+	examples, err := filepath.Glob("examples/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range examples {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte(code)) {
+			return
+		}
+	}
+	t.Errorf("no program in examples/ has this:\n%s", code)
+}
+
+// copyOfTree copies what the documents' commands need, so that they leave
+// nothing in the tree.
+func copyOfTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if path != "." && (strings.HasPrefix(name, ".") || path == "bin" || path == "data") {
+				return filepath.SkipDir
+			}
+			return os.MkdirAll(filepath.Join(dir, path), 0o700)
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, path), text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func command(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HARPIA_STORE=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// serve runs what "make run" runs, on a free port.
+func serve(t *testing.T, dir string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	cmd := exec.Command(filepath.Join(dir, "bin", "host"), "--store", "file:./data", "serve", "--http", addr)
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server: %v\n%s", err, &out)
+		}
+	})
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if r, err := http.Get("http://" + addr + "/readyz"); err == nil {
+			_ = r.Body.Close()
+			return addr
+		}
+	}
+	t.Fatalf("the server does not answer\n%s", &out)
+	return ""
+}
