@@ -64,7 +64,7 @@ type Memory struct {
 	usage   memoryUsage
 	turn    atomic.Uint32 // the shard that gave way last
 	reaped  atomic.Int64  // see reap
-	sweeper memorySweeper
+	sweeper *memorySweeper
 }
 
 var (
@@ -95,8 +95,8 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		shardShift: shift,
 		maxValue:   int(min(DefaultMaxValue, o.MaxBytes)),
 	}
+	m.sweeper = &memorySweeper{sweep: m.sweep}
 	m.usage.maxBytes, m.usage.maxEntries = o.MaxBytes, int64(o.MaxEntries)
-	m.sweeper.sweep = m.sweep
 	for i := range m.shards {
 		m.shards[i].usage = &m.usage
 		m.shards[i].reset()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -240,5 +242,20 @@ func TestMemoryCloseEndsTheSweeps(t *testing.T) {
 				t.Error("a sweep ran after Close")
 			}
 		})
+	}
+}
+
+func TestMemoryClosedIsGarbage(t *testing.T) {
+	m, err := cache.NewMemory(cache.MemoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memorySet(t, m, "k", cache.Entry{Expires: time.Now().Add(time.Hour)})
+	m.Close()
+	left := weak.Make(m)
+	m = nil
+	runtime.GC()
+	if left.Value() != nil {
+		t.Error("the timer of a closed Memory keeps it")
 	}
 }

@@ -91,63 +91,81 @@ func TestMemoryOneAdds(t *testing.T) {
 // A read that starts after a write has ended sees it, or a later one, while
 // the index around it grows, shrinks and fills with what was removed.
 func TestMemoryReadsNothingStale(t *testing.T) {
-	const keys, versions = 4, 5000
+	const versions = 100_000
 	m := newMemory(t, cache.MemoryOptions{})
 	ctx := context.Background()
-	var written [keys]atomic.Int64
-	for k := range keys {
-		memorySet(t, m, "k"+strconv.Itoa(k), cache.Entry{Value: []byte("0")})
-	}
-	var writers, others sync.WaitGroup
+	var written atomic.Int64
+	memorySet(t, m, "k", cache.Entry{Value: []byte("0")})
+	var others sync.WaitGroup
 	done := make(chan struct{})
-	for k := range keys {
-		key := "k" + strconv.Itoa(k)
-		writers.Go(func() {
-			for v := range int64(versions) {
-				if err := m.Set(ctx, key, cache.Entry{Value: strconv.AppendInt(nil, v, 10)}); err != nil {
-					t.Error(err)
-				}
-				written[k].Store(v)
+	others.Go(func() {
+		for running(done) {
+			least := written.Load()
+			e, ok, err := m.Get(ctx, "k")
+			if v, _ := strconv.ParseInt(string(e.Value), 10, 64); err != nil || !ok || v < least {
+				t.Errorf("Get = %d, %v, %v after %d was written", v, ok, err, least)
+				return
 			}
-		})
-		others.Go(func() {
-			for running(done) {
-				least := written[k].Load()
-				e, ok, err := m.Get(ctx, key)
-				if err != nil || !ok {
-					t.Errorf("Get(%q) = %v, %v", key, ok, err)
-					return
-				}
-				if v, _ := strconv.ParseInt(string(e.Value), 10, 64); v < least {
-					t.Errorf("Get(%q) = %d after %d was written", key, v, least)
-					return
-				}
-			}
-		})
-	}
-	for g := range 2 {
-		others.Go(func() {
-			for running(done) {
-				prefix := fmt.Sprintf("other%d/", g)
-				for i := range 500 {
-					if err := m.Set(ctx, prefix+strconv.Itoa(i), cache.Entry{}); err != nil {
-						t.Error(err)
-					}
-				}
-				for i := range 400 {
-					if err := m.Delete(ctx, prefix+strconv.Itoa(i)); err != nil {
-						t.Error(err)
-					}
-				}
-				if err := m.Clear(ctx, prefix); err != nil {
+		}
+	})
+	others.Go(func() {
+		for running(done) {
+			for i := range 500 {
+				if err := m.Set(ctx, "other"+strconv.Itoa(i), cache.Entry{}); err != nil {
 					t.Error(err)
 				}
 			}
-		})
+			for i := range 400 {
+				if err := m.Delete(ctx, "other"+strconv.Itoa(i)); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := m.Clear(ctx, "other"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for v := range int64(versions) {
+		memorySet(t, m, "k", cache.Entry{Value: strconv.AppendInt(nil, v, 10)})
+		written.Store(v)
 	}
-	writers.Wait()
 	close(done)
 	others.Wait()
+}
+
+// A key that is set anew is found from then on, also by one who looked at its
+// place in the index while it was being filled.
+func TestMemoryReadsWhatCame(t *testing.T) {
+	const keys = 100_000
+	m := newMemory(t, cache.MemoryOptions{})
+	var written atomic.Int64
+	done := make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for running(done) {
+			last := written.Load()
+			_, next, err := m.Get(context.Background(), strconv.FormatInt(last+1, 10)) // it may be or not
+			if err != nil {
+				t.Error(err)
+			}
+			for i := last; i > max(0, last-10); i-- {
+				if !memoryHas(t, m, strconv.FormatInt(i, 10)) {
+					t.Errorf("key %d is not found after it was set", i)
+					return
+				}
+			}
+			if next && !memoryHas(t, m, strconv.FormatInt(last+1, 10)) {
+				t.Errorf("key %d is not found after it was found", last+1)
+				return
+			}
+		}
+	})
+	for i := range int64(keys) {
+		memorySet(t, m, strconv.FormatInt(i, 10), cache.Entry{})
+		written.Store(i)
+	}
+	close(done)
+	reader.Wait()
 }
 
 func running(done <-chan struct{}) bool {
@@ -273,7 +291,7 @@ func TestMemoryScansDuringWrites(t *testing.T) {
 }
 
 func TestMemoryCloseDuringWrites(t *testing.T) {
-	for range 50 {
+	for range 500 {
 		m := newMemory(t, cache.MemoryOptions{MaxEntries: 100})
 		var wg sync.WaitGroup
 		for range 4 {

@@ -37,11 +37,8 @@ func (u *memoryUsage) over() bool {
 	return u.bytes.Load() > u.maxBytes || u.maxEntries > 0 && u.entries() > u.maxEntries
 }
 
-// young returns the youngest quarter. Less would be too little to learn what a
-// new key is worth where popularity shifts; half would be room that the proven
-// ones miss.
-func (u *memoryUsage) young() memoryYoung {
-	return memoryYoung{inserted: uint32(u.inserted.Load()), last: uint32(max(u.entries(), 0) / 4)}
+func (u *memoryUsage) age() memoryAge {
+	return memoryAge{inserted: uint32(u.inserted.Load()), entries: uint32(max(u.entries(), 0))}
 }
 
 // makeRoom removes entries until the bounds hold or only keep is left, with
@@ -65,9 +62,9 @@ const (
 // evictOne removes the entry that is the least likely to be missed, but not
 // keep, and reports whether it did or the room is no longer wanted.
 func (m *Memory) evictOne(own *memoryShard, keep *memoryEntry) bool {
-	young := m.usage.young()
+	age := m.usage.age()
 	judge := func(steps int) func(*memorySieve) *memoryEntry {
-		return func(v *memorySieve) *memoryEntry { return v.victim(steps, young, keep) }
+		return func(v *memorySieve) *memoryEntry { return v.victim(steps, age, keep) }
 	}
 	// The shard that grew gives way, if it has about its share: by a rule that
 	// never asks another shard, one that began small would stay small.
@@ -85,10 +82,10 @@ func (m *Memory) evictOne(own *memoryShard, keep *memoryEntry) bool {
 		}
 	}
 	// Else any that is not young, and else any.
-	for _, young := range []memoryYoung{young, {}} {
+	for _, age := range []memoryAge{age, {}} {
 		for range m.shards {
 			s, _ := m.nextShard()
-			if m.evict(s, 1, func(v *memorySieve) *memoryEntry { return v.next(young, keep) }) {
+			if m.evict(s, 1, func(v *memorySieve) *memoryEntry { return v.next(age, keep) }) {
 				return true
 			}
 		}

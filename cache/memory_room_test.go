@@ -115,45 +115,98 @@ func TestMemoryEvictsWhatIsNotRead(t *testing.T) {
 	}
 }
 
+// Having been read, or written, spares an entry once.
+func TestMemoryForgetsOldReads(t *testing.T) {
+	m := newMemory(t, cache.MemoryOptions{MaxEntries: 4})
+	for _, key := range []string{"a", "b", "c", "d", "a"} {
+		memorySet(t, m, key, cache.Entry{})
+	}
+	memorySet(t, m, "e", cache.Entry{})
+	if got, want := fmt.Sprint(memoryKeys(t, m, "")), "[a c d e]"; got != want {
+		t.Errorf("left are %v, want %v", got, want)
+	}
+	for i := range 100 {
+		memorySet(t, m, strconv.Itoa(i), cache.Entry{})
+	}
+	if memoryHas(t, m, "a") {
+		t.Error("a is there after 100 other keys")
+	}
+}
+
+// Keys that were popular give way to others, also if these are read so seldom
+// that each is gone before it is read again.
+func TestMemoryFollowsAShift(t *testing.T) {
+	const entries, loop = 1000, 600
+	m := newMemory(t, cache.MemoryOptions{MaxEntries: entries})
+	for i := range 10 * entries {
+		key := "popular" + strconv.Itoa(i%entries)
+		if !memoryHas(t, m, key) {
+			memorySet(t, m, key, cache.Entry{})
+		}
+	}
+	var keys []uint64
+	for i := range uint64(loop) {
+		keys = append(keys, i)
+	}
+	for range 20 {
+		memoryHits(t, m, keys, nil)
+	}
+	if hits := memoryHits(t, m, keys, nil); hits < loop {
+		t.Errorf("after 20 rounds through %d keys, %d are there", loop, hits)
+	}
+}
+
 // New keys are not kept out by old ones, however hot these are.
 func TestMemoryFreshKeys(t *testing.T) {
-	const entries, fresh = 100_000, 20_000
-	for _, busy := range []bool{false, true} {
-		t.Run(fmt.Sprintf("busy=%v", busy), func(t *testing.T) {
-			m := newMemory(t, cache.MemoryOptions{MaxBytes: 1 << 30, MaxEntries: entries})
-			key := func(i int) string { return "hot" + strconv.Itoa(i) }
-			for i := range entries {
-				memorySet(t, m, key(i), cache.Entry{})
+	for _, c := range []struct {
+		procs, entries, fresh int
+		large                 bool
+		reads                 int // of old keys, after each new one
+	}{
+		{procs: 2, entries: 100_000, fresh: 20_000},
+		{procs: 2, entries: 100_000, fresh: 20_000, reads: 10},
+		{procs: 2, entries: 64, fresh: 13, reads: 64},
+		{procs: 64, entries: 64, fresh: 13, reads: 64, large: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.procs))
+			o, value := cache.MemoryOptions{MaxBytes: 1 << 30, MaxEntries: c.entries}, []byte(nil)
+			if c.large {
+				o, value = cache.MemoryOptions{MaxBytes: int64(c.entries) << 20}, make([]byte, 1<<20-200)
 			}
-			for i := range entries {
-				memoryHas(t, m, key(i))
+			m := newMemory(t, o)
+			old := func(i int) string { return "old" + strconv.Itoa(i%c.entries) }
+			for i := range c.entries {
+				memorySet(t, m, old(i), cache.Entry{Value: value})
 			}
-			lost := 0
-			for i := range fresh {
-				new := "new" + strconv.Itoa(i)
-				memorySet(t, m, new, cache.Entry{})
+			for i := range c.entries {
+				memoryHas(t, m, old(i))
+			}
+			lost, left := 0, 0
+			for i := range c.fresh {
+				key := "new" + strconv.Itoa(i)
+				memorySet(t, m, key, cache.Entry{Value: value})
 				// A Get would tell the store that the key is wanted.
-				if ok, err := m.SetIfAbsent(context.Background(), new, cache.Entry{}); ok || err != nil {
+				if added, err := m.SetIfAbsent(context.Background(), key, cache.Entry{}); added || err != nil {
 					lost++
 				}
-				for j := 0; busy && j < 10; j++ {
-					memoryHas(t, m, key((i*10+j)%entries))
+				for j := range c.reads {
+					memoryHas(t, m, old(i*c.reads+j))
 				}
 			}
 			if lost > 0 {
-				t.Errorf("%d of %d new keys were not there right after they were set", lost, fresh)
+				t.Errorf("%d of %d new keys were not there right after they were set", lost, c.fresh)
 			}
-			left := 0
-			for i := range fresh {
+			for i := range c.fresh {
 				if memoryHas(t, m, "new"+strconv.Itoa(i)) {
 					left++
 				}
 			}
-			if left != fresh {
-				t.Errorf("%d of %d new keys are left at the end", left, fresh)
+			if left != c.fresh {
+				t.Errorf("%d of %d new keys are left at the end", left, c.fresh)
 			}
-			if st := m.Stats(); st.Entries != entries {
-				t.Errorf("%d entries, want %d", st.Entries, entries)
+			if st := m.Stats(); st.Entries != c.entries {
+				t.Errorf("%d entries, want %d", st.Entries, c.entries)
 			}
 		})
 	}

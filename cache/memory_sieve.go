@@ -6,13 +6,15 @@ package cache
 // passed is marked, is spared and loses its mark; the first without a mark
 // goes. Reads only set the mark.
 //
-// One thing is added. Plain SIEVE, with all older entries marked, would take
-// the newest, which nobody could have read yet, and let no new key in. So
-// entries are young at first, and the hand turns back to the oldest where the
-// young begin.
+// Two things are added, see memoryAge. Plain SIEVE, with all older entries
+// marked, takes the newest, which nobody could have read yet, and so lets no
+// new key in. And while new keys come that are not read soon, its hand never
+// reaches the newest of them: what it has passed stays, read or not, and the
+// new keys have only the rest.
 type memorySieve struct {
 	newest, oldest *memoryEntry
 	hand           *memoryEntry // the next to be judged; nil: the oldest
+	began          uint32       // the order of the newest entry when the hand was last at the oldest
 }
 
 // insert adds e as the newest. Its order must be set.
@@ -62,48 +64,51 @@ func (v *memorySieve) relink(e, older, newer *memoryEntry) {
 }
 
 // victim moves the hand past up to steps entries to the first that is not
-// marked, and returns it. It returns nil if it finds none before the young
-// begin; the hand is then back at the oldest.
-func (v *memorySieve) victim(steps int, young memoryYoung, keep *memoryEntry) *memoryEntry {
+// marked, and returns it, or nil if there is none.
+func (v *memorySieve) victim(steps int, age memoryAge, keep *memoryEntry) *memoryEntry {
 	for range steps {
-		e := v.next(young, keep)
+		e := v.next(age, keep)
 		if e == nil || !e.visited.Load() {
 			return e
 		}
 		e.visited.Store(false)
-		if v.hand = e.newer; v.hand == nil || young.has(v.hand) {
-			v.hand = nil
-			return nil
-		}
+		v.hand = e.newer
 	}
 	return nil
 }
 
 // next moves the hand to the next entry that is neither young nor keep, and
 // returns it, or nil if there is none.
-func (v *memorySieve) next(young memoryYoung, keep *memoryEntry) *memoryEntry {
+func (v *memorySieve) next(age memoryAge, keep *memoryEntry) *memoryEntry {
 	e := v.hand
 	if e == keep {
 		e = keep.newer
 	}
-	if e == nil || young.has(e) {
-		e = v.oldest
+	if e == nil || age.young(e.order) || age.overdue(v.began) {
+		e, v.began = v.oldest, age.inserted
 	}
 	if e == keep {
 		e = keep.newer
 	}
-	if e != nil && young.has(e) {
+	if e != nil && age.young(e.order) {
 		e = nil
 	}
 	v.hand = e
 	return e
 }
 
-// memoryYoung tells which entries are young: those that came last, as many as
-// it says.
-type memoryYoung struct {
-	inserted uint32 // see memoryEntry.order
-	last     uint32
+// memoryAge measures age by what was inserted since, in all shards.
+type memoryAge struct {
+	inserted uint32 // entries ever, modulo 2³²
+	entries  uint32 // that there are
 }
 
-func (y memoryYoung) has(e *memoryEntry) bool { return y.inserted-e.order < y.last }
+// young reports whether the entry of that order shall not be judged yet: it is
+// of the youngest quarter. Less is too little to learn what a new key is worth
+// when other keys become popular; half is room that the popular ones miss.
+func (a memoryAge) young(order uint32) bool { return a.inserted-order < a.entries/4 }
+
+// overdue reports whether the hand shall go back to the oldest, where it was
+// when the entry of that order came. Were it to go back much sooner, new keys
+// would stay too long.
+func (a memoryAge) overdue(order uint32) bool { return a.inserted-order > 4*a.entries }

@@ -10,13 +10,11 @@ import (
 // while it waits, and no timer while nothing is to expire. Times are Unix
 // milliseconds.
 type memorySweeper struct {
-	sweep func()
-
 	at      atomic.Int64 // when the timer fires; 0: it is not armed
 	mu      sync.Mutex   // of at's changes and of all below
+	sweep   func()       // nil: stopped
 	timer   *time.Timer
-	armed   uint64 // how often it was; names the timer that counts
-	stopped bool
+	armed   uint64         // how often it was; names the timer that counts
 	pending sync.WaitGroup // the armed timer, then the sweep that it started
 }
 
@@ -38,7 +36,7 @@ func (w *memorySweeper) arm(expires int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := w.at.Load()
-	if w.stopped || at != 0 && at <= tick {
+	if w.sweep == nil || at != 0 && at <= tick {
 		return
 	}
 	if at != 0 && w.timer.Stop() {
@@ -63,21 +61,22 @@ func memoryTickAfter(t int64) int64 {
 func (w *memorySweeper) fire(armed uint64) {
 	defer w.pending.Done()
 	w.mu.Lock()
+	sweep := w.sweep
 	// One that could not be stopped any more leaves the work to its successor.
-	stale := w.stopped || w.armed != armed
-	if !stale {
-		w.at.Store(0)
+	if sweep == nil || w.armed != armed {
+		w.mu.Unlock()
+		return
 	}
+	w.at.Store(0)
 	w.mu.Unlock()
-	if !stale {
-		w.sweep()
-	}
+	sweep()
 }
 
-// stop returns when no sweep is running and none will.
+// stop returns when no sweep is running and none will. The runtime may keep a
+// stopped timer, and the sweeper with it, until it was due, but not the store.
 func (w *memorySweeper) stop() {
 	w.mu.Lock()
-	w.stopped = true
+	w.sweep = nil
 	if w.at.Load() != 0 && w.timer.Stop() {
 		w.pending.Done()
 	}
