@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -48,9 +47,6 @@ func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) 
 		pace.moved += n
 		switch {
 		case err == io.EOF:
-			// net/http reads on, to learn when the client goes; that deadline
-			// would cancel the request.
-			w.readDeadline(time.Time{})
 			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, errSlowBody

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
@@ -51,6 +52,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 		{"/v1/cache/k", "1001", 413, "too_large"},
 		{"/v1/cache/k", "9223372036854775807", 413, "too_large"},
 		{"/v1/cache/k?ttl=x", "10", 400, "invalid_ttl"},
+		{"/v1/cache/k?ttl=-1s", "10", 400, "invalid_ttl"},
 		{"/v1/cache/k?tll=1s", "10", 400, "invalid_query"},
 		{"/v1/cache/", "10", 400, "invalid_key"},
 		{"/v1/cache/a/b", "10", 400, "invalid_path"},
@@ -167,7 +169,10 @@ func TestMaxBuffered(t *testing.T) {
 		first.send(body[1:])
 		synctest.Wait()
 
-		r := s.do("PUT", "/v1/cache/second", body)
+		second := s.raw()
+		second.head("PUT /v1/cache/second", "Content-Length: "+strconv.Itoa(large))
+		go io.WriteString(second, body) // which the server does not read to the end
+		r := second.answer("PUT")
 		r.problem(503, "busy")
 		if r.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")

@@ -127,9 +127,9 @@ func (h *HTTP) handle(w *response, r *http.Request) error {
 		return crossOrigin(err)
 	}
 	if hasBody(r) && r.Method != http.MethodPut {
-		// A body that no route of this method takes: net/http need not look
-		// for its end before the answer, with a deadline running, to keep the
-		// connection.
+		// No route of this method takes a body. Unless it is to keep the
+		// connection, net/http does not look for the end of this one before it
+		// sends the answer.
 		w.Header().Set("Connection", "close")
 	}
 	return serve(h, w, r, key)

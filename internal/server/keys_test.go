@@ -196,3 +196,22 @@ func TestListingStalls(t *testing.T) {
 		})
 	}
 }
+
+// The time that the client takes is not the store's.
+func TestListingToASlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHTTP(t, nil, Options{Timeouts: quick})
+		for _, key := range []string{"a", "b", "c"} {
+			if err := h.cache.Set(t.Context(), key, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := inBubble(t, h)
+		c := s.raw()
+		c.head("GET /v1/keys")
+		time.Sleep(quick.Store + time.Second)
+		if r := c.answer("GET").is(200); strings.Count(r.body, "\n") != 3 {
+			t.Errorf("listed is %q", r.body)
+		}
+	})
+}

@@ -179,6 +179,18 @@ func TestSteadyReader(t *testing.T) {
 	})
 }
 
+// The answers that net/http gives itself wait for a reader no longer.
+func TestReaderOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inBubble(t, newHTTP(t, nil, Options{Timeouts: quick}))
+		c := s.raw()
+		c.send("GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		time.Sleep(quick.Lag)
+		synctest.Wait()
+		c.ends()
+	})
+}
+
 func TestHangingStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
