@@ -108,9 +108,6 @@ func (a *app) interactive(ctx context.Context, in *os.File) error {
 		io.Reader
 		io.Writer
 	}{in, a.stdout}, "harpia> ")
-	if width, height, err := term.GetSize(int(in.Fd())); err == nil {
-		_ = t.SetSize(width, height)
-	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
 		if key != '\t' {
 			return "", 0, false
@@ -123,6 +120,10 @@ func (a *app) interactive(ctx context.Context, in *os.File) error {
 	defer func() { a.stdout, a.stderr = stdout, stderr }()
 	fmt.Fprintf(t, "%s; help lists the commands, Ctrl-D ends\n", a.store.URL())
 	for {
+		// It may have been resized since the last line; 0 is unknown.
+		if width, height, err := term.GetSize(int(in.Fd())); err == nil && width > 0 {
+			_ = t.SetSize(width, height)
+		}
 		line, err := t.ReadLine()
 		if errors.Is(err, io.EOF) {
 			return nil
