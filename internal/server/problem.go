@@ -72,7 +72,7 @@ func problemOf(err error) *problem {
 	}
 	for _, row := range rows {
 		if errors.Is(err, row.err) {
-			return newProblem(row.status, row.code, err.Error()+": "+row.remedy)
+			return newProblem(row.status, row.code, err.Error()+"; "+row.remedy)
 		}
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "the store failed: the server's log tells why")
@@ -142,5 +142,5 @@ func crossOrigin(err error) *problem {
 
 func wrongHost(name string) *problem {
 	return newProblem(http.StatusMisdirectedRequest, "wrong_host",
-		fmt.Sprintf("this server is not known as %q: call it as localhost or by its IP address, or add the name to those it may be called by", name))
+		fmt.Sprintf("this server is not known as %q: call it as localhost or by its IP address, and let a proxy in front of it set Host so", name))
 }

@@ -35,31 +35,40 @@ func (m methods) names() string {
 	return strings.Join(names, ", ")
 }
 
+// The routes, none of which is ever changed.
+var (
+	healthRoute = route{"/healthz", methods{{"GET", (*HTTP).healthz}, {"HEAD", (*HTTP).healthz}}}
+	readyRoute  = route{"/readyz", methods{{"GET", (*HTTP).readyz}, {"HEAD", (*HTTP).readyz}}}
+	keysRoute   = route{"/v1/keys", methods{{"GET", (*HTTP).listKeys}}}
+	valueRoute  = route{"/v1/cache/{key}", methods{
+		{"GET", (*HTTP).getValue}, {"HEAD", (*HTTP).getValue},
+		{"PUT", (*HTTP).putValue}, {"DELETE", (*HTTP).deleteValue},
+	}}
+	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", (*HTTP).increment}}}
+)
+
 // findRoute decides by the path as it was sent. http.ServeMux would clean it
 // and redirect: "." and "a//b" could not be keys. On an error the route is
 // known as far as the path tells.
 func findRoute(r *http.Request) (route, string, error) {
 	path := sentPath(r)
 	switch path {
-	case "/healthz":
-		return route{path, methods{{"GET", (*HTTP).healthz}, {"HEAD", (*HTTP).healthz}}}, "", nil
-	case "/readyz":
-		return route{path, methods{{"GET", (*HTTP).readyz}, {"HEAD", (*HTTP).readyz}}}, "", nil
-	case "/v1/keys":
-		return route{path, methods{{"GET", (*HTTP).listKeys}}}, "", nil
+	case healthRoute.pattern:
+		return healthRoute, "", nil
+	case readyRoute.pattern:
+		return readyRoute, "", nil
+	case keysRoute.pattern:
+		return keysRoute, "", nil
 	}
 	segment, ok := strings.CutPrefix(path, "/v1/cache/")
 	if !ok {
 		return route{}, "", noSuchPath
 	}
-	rt := route{"/v1/cache/{key}", methods{
-		{"GET", (*HTTP).getValue}, {"HEAD", (*HTTP).getValue},
-		{"PUT", (*HTTP).putValue}, {"DELETE", (*HTTP).deleteValue},
-	}}
+	rt := valueRoute
 	// A key named "increment" has no slash before it.
 	if of, ok := strings.CutSuffix(segment, "/increment"); ok {
 		segment = of
-		rt = route{"/v1/cache/{key}/increment", methods{{"POST", (*HTTP).increment}}}
+		rt = incrementRoute
 	}
 	if strings.Contains(segment, "/") {
 		return rt, "", rawSlash
