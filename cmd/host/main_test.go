@@ -78,7 +78,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"http": httpCommand, "ready": readyCommand, "killplugin": killPlugin, "nothingleft": nothingLeftCommand,
-			"expect-code": expectCode, "binary": writeBinary, "terminate": terminate,
+			"expect-code": expectCode, "binary": writeBinary, "signalhost": signalHost,
+			"soonnothingleft": soonNothingLeft,
 		},
 	})
 }
@@ -184,12 +185,26 @@ func writeBinary(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\xff\x00\x01\r\n\x80 no text"), 0o600))
 }
 
-// terminate asks the host that runs in the background to end.
-func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+// signalHost is: signalhost TERM|KILL. It signals the host that serves in the
+// background.
+func signalHost(ts *testscript.TestScript, _ bool, args []string) {
 	out, _ := exec.Command("pgrep", "-f", "host .*serve --http "+ts.Getenv("ADDR")).Output()
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil {
 		ts.Fatalf("no one host serves: %q", out)
 	}
-	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
+	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
+	ts.Check(syscall.Kill(pid, sig))
+}
+
+// soonNothingLeft is nothingleft for a host that could not see to it itself:
+// its plugin has a moment to notice.
+func soonNothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if err = nothingLeft(ts.Getenv("WORK"), ts.Getenv("TMPDIR")); err == nil {
+			return
+		}
+	}
+	ts.Check(err)
 }
