@@ -14,7 +14,7 @@ func (s *Store) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (sto
 	if err := cache.CheckEntry(key, e, cache.DefaultMaxValue); err != nil {
 		return false, err
 	}
-	err = s.update(ctx, []string{key}, func(w *writer) error {
+	err = s.update(ctx, []string{key}, len(e.Value), func(w *writer) error {
 		_, found, release, err := w.get(key)
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *Store) CompareAndSwap(ctx context.Context, key string, old []byte, e ca
 	if err := cache.CheckEntry(key, e, cache.DefaultMaxValue); err != nil {
 		return false, err
 	}
-	return s.ifEqual(ctx, key, old, func(w *writer) error {
+	return s.ifEqual(ctx, key, old, len(e.Value), func(w *writer) error {
 		return w.set(key, e.Value, millis(e.Expires))
 	})
 }
@@ -45,11 +45,11 @@ func (s *Store) CompareAndDelete(ctx context.Context, key string, old []byte) (b
 	if err := cache.CheckKey(key); err != nil {
 		return false, err
 	}
-	return s.ifEqual(ctx, key, old, func(w *writer) error { return w.remove(key) })
+	return s.ifEqual(ctx, key, old, 0, func(w *writer) error { return w.remove(key) })
 }
 
-func (s *Store) ifEqual(ctx context.Context, key string, old []byte, write func(*writer) error) (equal bool, err error) {
-	err = s.update(ctx, []string{key}, func(w *writer) error {
+func (s *Store) ifEqual(ctx context.Context, key string, old []byte, size int, write func(*writer) error) (equal bool, err error) {
+	err = s.update(ctx, []string{key}, size, func(w *writer) error {
 		r, found, release, err := w.get(key)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (s *Store) Increment(ctx context.Context, key string, delta int64, expiresI
 	if err := cache.CheckKey(key); err != nil {
 		return 0, time.Time{}, err
 	}
-	err = s.update(ctx, []string{key}, func(w *writer) error {
+	err = s.update(ctx, []string{key}, 0, func(w *writer) error {
 		r, found, release, err := w.get(key)
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) (found
 	if err := cache.CheckKey(key); err != nil {
 		return false, err
 	}
-	err = s.update(ctx, []string{key}, func(w *writer) error {
+	err = s.update(ctx, []string{key}, 0, func(w *writer) error {
 		r, ok, release, err := w.get(key)
 		if err != nil {
 			return err

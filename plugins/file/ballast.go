@@ -46,7 +46,7 @@ func (b *ballast) release() {
 	}
 	b.exists = false
 	if err := b.fs.Remove(b.path); err != nil {
-		slog.Warn("file: the ballast was not released", "path", b.path, "error", err)
+		slog.Warn("file: the ballast was not released", "path", b.path, "error", err.Error())
 	}
 }
 
@@ -77,7 +77,7 @@ func (b *ballast) make() {
 	}
 	if err != nil {
 		_ = b.fs.Remove(b.path)
-		slog.Debug("file: no ballast yet", "path", b.path, "error", err)
+		slog.Debug("file: no ballast yet", "path", b.path, "error", err.Error())
 		return
 	}
 	b.exists = true

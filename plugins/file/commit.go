@@ -12,8 +12,8 @@ import (
 
 // update runs fn, which reads and writes keys and no others, as one atomic
 // step, and returns once what it wrote is in the log as the sync mode demands.
-// An error of fn leaves everything as it was.
-func (s *Store) update(ctx context.Context, keys []string, fn func(*writer) error) error {
+// It writes about size bytes. An error of fn leaves everything as it was.
+func (s *Store) update(ctx context.Context, keys []string, size int, fn func(*writer) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -21,8 +21,13 @@ func (s *Store) update(ctx context.Context, keys []string, fn func(*writer) erro
 	if err := s.writable(); err != nil {
 		return err
 	}
+	done, err := s.awaitBacklog(ctx, size)
+	if err != nil {
+		return err
+	}
+	defer done()
 	w := s.newWriter()
-	err := func() error {
+	err = func() error {
 		held := s.locks.acquire(keys)
 		defer s.locks.release(held)
 		w.now = s.clock.Now().UnixMilli()
@@ -48,6 +53,7 @@ type writer struct {
 	batch   *pebble.Batch
 	now     int64 // Unix milliseconds
 	due     int64 // the first that was written of the index of expiry
+	losses  int64 // of the log, when the batch was applied
 	applied bool
 
 	// With max_bytes: how the live bytes change, and what may not be evicted.
@@ -120,6 +126,13 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	if w.batch.Empty() {
 		return nil
 	}
+	// The log may have come to be behind while this waited for its locks.
+	if err := w.s.writable(); err != nil {
+		return err
+	}
+	w.losses = w.s.files.losses.Load()
+	w.s.written.Store(true)
+	size := w.batch.Len()
 	if w.s.bound != nil {
 		if err := w.s.bound.makeRoom(w); err != nil {
 			return err
@@ -134,6 +147,11 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	}
 	if err != nil {
 		return err
+	}
+	if size >= largeBatch && w.batch.Empty() {
+		// Pebble kept it, in place of a memtable.
+		w.s.backlog.queued.Add(1)
+		w.s.backlog.heavy.Store(true)
 	}
 	if w.s.bound != nil {
 		w.s.bound.live += w.grow
@@ -157,7 +175,11 @@ func (w *writer) finish(err error) error {
 		return nil
 	}
 	// The log never fails in the eyes of pebble: see logFile.
-	if err := w.s.writable(); err != nil {
+	err = w.s.writable()
+	if err == nil && w.losses != w.s.files.losses.Load() {
+		err = fmt.Errorf("file: the disk was full: %w", cache.ErrUnavailable)
+	}
+	if err != nil {
 		return fmt.Errorf("%w (whether this write is kept is unknown)", err)
 	}
 	return nil

@@ -144,9 +144,9 @@ func (s *Store) sweeper(ctx context.Context) {
 			continue
 		}
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.Warn("file: expired entries were not removed", "error", err)
+			slog.Warn("file: expired entries were not removed", "error", err.Error())
 		}
-		if s.garbage.enough(s.clock.Now()) && s.writable() == nil {
+		if s.writable() == nil {
 			s.reclaim(ctx)
 		}
 	}

@@ -31,20 +31,22 @@ import (
 //
 // In both states the store acknowledges no write, and reads go on.
 type files struct {
-	vfs.FS // below: the real one, that releases the ballast on a full disk
+	vfs.FS // below, and releasing the ballast on a full disk
+	below  vfs.FS
 	dir    string
 	mode   syncMode
 	mark   *watermark
 	room   *room
 	health *health
-	void   vfs.FS // where a frozen directory's writes go
+	void   *vfs.MemFS // what is written to a frozen directory
 
 	opening atomic.Bool
 	closing atomic.Bool
 	frozen  atomic.Bool
-	full    atomic.Bool // a table could not be written
+	full    atomic.Bool // a memtable could not be written out
 
 	stalled atomic.Pointer[error] // the log could not be written
+	losses  atomic.Int64          // how often it gave up what could not be
 	wake    chan struct{}         // to write what the log is behind
 
 	mu  sync.Mutex
@@ -181,7 +183,7 @@ func (fs *files) kindOf(name string) (kind, uint64) {
 // Create creates a file that no other user can read.
 func (fs *files) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	kind, num := fs.kindOf(name)
-	if kind == kindTable && !(fs.frozen.Load() && fs.opening.Load()) {
+	if kind == kindTable {
 		return fs.createTable(name, category)
 	}
 	return fs.create(kind, num, func() (vfs.File, error) { return fs.FS.Create(name, category) })
@@ -210,11 +212,10 @@ func (fs *files) create(kind kind, num uint64, create func() (vfs.File, error)) 
 		}
 	}
 	if !ok {
-		f, err := fs.void.Create(strconv.FormatUint(num, 10), vfs.WriteCategoryUnspecified)
 		if kind == kindLog {
 			fs.setLog(nil)
 		}
-		return f, err
+		return fs.void.Create("forgotten", vfs.WriteCategoryUnspecified)
 	}
 	if kind == kindLog {
 		l := &logFile{File: f, fs: fs, num: num}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -29,7 +30,7 @@ func (h *health) failure() error {
 func (h *health) fail(what string, cause error) {
 	err := fmt.Errorf("file: writes to %s have stopped: %s: %w: %w: reads go on; look at the disk, then restart the store", h.dir, what, cause, cache.ErrUnavailable)
 	if h.err.CompareAndSwap(nil, &err) {
-		slog.Error("file: writes have stopped", "dir", h.dir, "reason", what, "error", cause)
+		slog.Error("file: writes have stopped", "dir", h.dir, "reason", what, "error", cause.Error())
 	}
 }
 
@@ -37,12 +38,15 @@ func (h *health) fail(what string, cause error) {
 const failurePause = 100 * time.Millisecond
 
 // listener makes what goes wrong in pebble's background a failure. A full disk
-// is none: pebble tries again, and files slows it down.
-func (h *health) listener() *pebble.EventListener {
+// is none: pebble tries again, and files slows it down; room tells the log.
+func (h *health) listener(b *backlog) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if errors.Is(err, errClosing) {
+				return
+			}
 			if isFull(err) {
-				slog.Warn("file: the disk has no room to write tables out or to compact them", "dir", h.dir, "error", err)
+				slog.Debug("file: the disk has no room to write a table", "dir", h.dir, "error", err.Error())
 				return
 			}
 			if h.failure() != nil {
@@ -54,6 +58,13 @@ func (h *health) listener() *pebble.EventListener {
 		// The read that found the damage returns it as well.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			h.fail("a file is damaged", fmt.Errorf("%s: %w", info.Path, info.Details))
+		},
+		// Each memtable but the first comes with a log.
+		WALCreated: func(pebble.WALCreateInfo) { b.queued.Add(1) },
+		FlushEnd: func(info pebble.FlushInfo) {
+			if info.Err == nil {
+				b.queued.Add(int64(-info.Input))
+			}
 		},
 	}
 }

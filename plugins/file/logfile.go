@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"sync"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -154,19 +152,11 @@ func (l *logFile) forceLocked() error {
 	return l.fs.health.failure()
 }
 
-// patience is how long the end of a log waits for room. All writers wait with
-// it.
-const patience = time.Second
-
 // Close makes the log durable in every mode, before the next one exists: only
 // the last log may end in the middle of a record.
 func (l *logFile) Close() error {
-	for waited := time.Duration(0); !l.catchUp(); waited += catchUpEvery {
-		if waited >= patience || l.fs.closing.Load() {
-			l.abandon()
-			break
-		}
-		time.Sleep(catchUpEvery)
+	if !l.catchUp() {
+		l.cut()
 	}
 	l.forcing.Lock()
 	defer l.forcing.Unlock()
@@ -182,12 +172,20 @@ func (l *logFile) Close() error {
 	return nil
 }
 
-var errBehind = errors.New("the disk stayed full")
-
-// abandon gives up what the log is behind, and with it all that follows.
-func (l *logFile) abandon() {
+// cut forgets what the log is behind, and removes the piece of a record that
+// may be before it. None of that was acknowledged, and those who wait for it
+// learn of it from fs.losses.
+func (l *logFile) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fs.losses.Add(1)
 	l.behind, l.lost = nil, true
-	l.fs.freeze("the log is incomplete", errBehind)
+	end, err := cutLog(l.fs.below, l.fs.dir, l.num)
+	if err != nil {
+		l.fs.freeze("the log could not be ended", err)
+		return
+	}
+	l.written, l.synced = end, min(l.synced, end)
+	l.note()
+	l.fs.stalled.Store(nil)
 }

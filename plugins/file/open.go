@@ -20,13 +20,18 @@ import (
 )
 
 // What the store takes of memory: the cache of blocks, and up to
-// queuedTables tables of what was written last.
+// queuedTables memtables of what was written last.
 const (
 	blockCache   = 32 << 20
-	tableSize    = 8 << 20
-	queuedTables = 2
+	tableSize    = 4 << 20
+	queuedTables = 4
 	openTables   = 500
 )
+
+// Pebble makes writers wait, too, when this many memtables are queued, or as
+// many tables would have to be read: never, since who waits there for what the
+// disk has no room for waits for ever. See backlog.
+const neverTables = 1000
 
 // keyLocks is how many writes can be between reading and writing at a time.
 const keyLocks = 256
@@ -105,7 +110,7 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 
 	s.health = &health{dir: c.dir}
 	s.files = &files{
-		FS: vfs.OnDiskFull(below, s.room.ballast.release), dir: c.dir, mode: c.mode,
+		FS: vfs.OnDiskFull(below, s.room.ballast.release), below: below, dir: c.dir, mode: c.mode,
 		mark: mark, room: s.room, health: s.health, void: vfs.NewMem(), wake: make(chan struct{}, 1),
 	}
 	if s.db, err = s.openPebble(c.dir, m.log != 0); err != nil {
@@ -152,11 +157,11 @@ func (s *Store) shut() error {
 // writeOut leaves an empty log, so that the store opens faster. Nothing
 // depends on it.
 func (s *Store) writeOut() {
-	if s.writable() != nil || s.files.full.Load() || s.room.half() || s.db.Metrics().MemTable.Size == 0 {
+	if !s.written.Load() || s.writable() != nil || s.files.full.Load() || s.room.half() {
 		return
 	}
 	if err := s.db.Flush(); err != nil {
-		slog.Warn("file: the log was left to be replayed", "error", err)
+		slog.Warn("file: the log was left to be replayed", "error", err.Error())
 	}
 }
 
@@ -182,20 +187,23 @@ func (s *Store) openPebble(dir string, exists bool) (db *pebble.DB, err error) {
 	o := &pebble.Options{
 		FS:                          s.files,
 		Logger:                      pebbleLog{s.health},
-		EventListener:               s.health.listener(),
+		EventListener:               s.health.listener(&s.backlog),
 		FormatMajorVersion:          pebble.FormatNewest,
 		ErrorIfNotExists:            exists,
 		Cache:                       cache,
 		MemTableSize:                tableSize,
-		MemTableStopWritesThreshold: queuedTables,
+		MemTableStopWritesThreshold: neverTables,
 		MaxOpenFiles:                openTables,
+		L0StopWritesThreshold:       neverTables,
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	s.files.opening.Store(true)
 	defer s.files.opening.Store(false)
+	s.backlog.large = make(chan struct{}, 1)
 	db, err = pebble.Open(dir, o)
+	s.backlog.queued.Store(0)
 	if failure := s.health.failure(); failure != nil && err == nil {
 		err, db = errors.Join(failure, db.Close()), nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -17,6 +18,31 @@ import (
 // memFS is a file system in memory that knows what a power failure costs it,
 // on a disk that is large enough.
 type memFS struct{ *vfs.MemFS }
+
+func (m memFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := m.MemFS.OpenReadWrite(name, c, opts...)
+	return memFile{f, m, name}, err
+}
+
+type memFile struct {
+	vfs.File
+	fs   memFS
+	name string
+}
+
+// Truncate puts another file in the place of this one.
+func (f memFile) Truncate(size int64) error {
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, 0); err != nil && size > 0 {
+		return err
+	}
+	g, err := f.fs.Create(f.name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = g.Write(b)
+	return errors.Join(err, g.Sync(), g.Close(), syncDir(f.fs, f.fs.PathDir(f.name)))
+}
 
 func (memFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: 1 << 40, TotalBytes: 1 << 40}, nil

@@ -52,12 +52,11 @@ func (r *room) admit(n int64) error {
 	if err != nil {
 		return err
 	}
+	r.refuse(free < r.reserve, free)
 	if free-r.spent.Add(n) < r.reserve {
-		r.refuse(true, free)
-		return fmt.Errorf("file: the disk is nearly full: %s of %s are free under %s and %s are reserved: make room there, or lower the setting reserve: %w",
-			mib(free), mib(r.total()), r.dir, mib(r.reserve), cache.ErrUnavailable)
+		return fmt.Errorf("file: the disk has no room for %s more: %s of %s are free under %s and %s are reserved: make room there, or lower the setting reserve: %w",
+			mib(n), mib(free), mib(r.total()), r.dir, mib(r.reserve), cache.ErrUnavailable)
 	}
-	r.refuse(false, free)
 	return nil
 }
 
@@ -95,6 +94,13 @@ func (r *room) refuse(refusing bool, free int64) {
 	} else {
 		slog.Info("file: the disk has room, writes are accepted", "dir", r.dir, "free", mib(free))
 	}
+}
+
+// short reports whether writes were refused, and are still.
+func (r *room) short() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refusing
 }
 
 // half returns whether less than half of the reserve is free, or less than

@@ -40,6 +40,8 @@ type Store struct {
 	bound   *bound // nil: no max_bytes
 	expiry  expiry
 	garbage garbage
+	backlog backlog
+	written atomic.Bool // anything, since it was opened
 
 	stop    context.CancelFunc
 	workers sync.WaitGroup

@@ -143,8 +143,8 @@ func verifyLog(fs vfs.FS, dir string, m marks, boot [36]byte) error {
 	if m.logWritten > reached {
 		slog.Warn("file: the machine stopped before the newest writes were on stable storage; they are dropped", "dir", dir, "bytes", m.logWritten-reached)
 	}
-	fs, name := ll.SegmentLocation(0)
-	return cutLog(fs, name, reached)
+	_, err = cutLog(fs, dir, m.log)
+	return err
 }
 
 // logEnd returns where the last good record ends, and whether nothing follows
@@ -165,30 +165,31 @@ func logEnd(ll wal.LogicalLog) (end int64, clean bool, err error) {
 	}
 }
 
-// cutLog removes what is behind the end of the log.
-func cutLog(fs vfs.FS, name string, end int64) error {
-	f, err := fs.Open(name)
+// cutLog ends the log after its last whole record, and returns where that is.
+// It needs no room.
+func cutLog(fs vfs.FS, dir string, num uint64) (end int64, err error) {
+	logs, err := wal.Scan(wal.Dir{FS: fs, Dirname: dir})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	good := make([]byte, end)
-	_, err = io.ReadFull(f, good)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	ll, ok := logs.Get(wal.NumWAL(num))
+	if !ok {
+		return 0, damaged("the log %06d.log in %s is missing", num, dir)
 	}
-	tmp := name + ".cut"
-	w, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
+	if end, _, err = logEnd(ll); err != nil {
+		return 0, err
+	}
+	_, name := ll.SegmentLocation(0)
+	f, err := fs.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = w.Write(good)
-	if err = errors.Join(err, private(w), w.Sync(), w.Close()); err != nil {
-		return errors.Join(err, fs.Remove(tmp))
+	if t, ok := f.(interface{ Truncate(int64) error }); ok {
+		err = t.Truncate(end)
+	} else {
+		err = errors.ErrUnsupported
 	}
-	if err := fs.Rename(tmp, name); err != nil {
-		return err
-	}
-	return syncDir(fs, fs.PathDir(name))
+	return end, errors.Join(err, f.Sync(), f.Close())
 }
 
 // isOurs tells a directory of this store from one of somebody else's, by its

@@ -15,7 +15,7 @@ func (s *Store) Set(ctx context.Context, key string, e cache.Entry) error {
 	if err := cache.CheckEntry(key, e, cache.DefaultMaxValue); err != nil {
 		return err
 	}
-	return s.update(ctx, []string{key}, func(w *writer) error {
+	return s.update(ctx, []string{key}, len(e.Value), func(w *writer) error {
 		return w.set(key, e.Value, millis(e.Expires))
 	})
 }
@@ -32,7 +32,7 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 			return err
 		}
 	}
-	return s.update(ctx, keys, func(w *writer) error {
+	return s.update(ctx, keys, 0, func(w *writer) error {
 		for _, key := range keys {
 			if err := w.remove(key); err != nil {
 				return err
@@ -58,7 +58,7 @@ func (s *Store) SetMany(ctx context.Context, items []cache.Item) error {
 	if total > maxBatch {
 		return fmt.Errorf("%w: a batch of %d bytes, at most %d are allowed", cache.ErrTooLarge, total, maxBatch)
 	}
-	return s.update(ctx, keys, func(w *writer) error {
+	return s.update(ctx, keys, total, func(w *writer) error {
 		if s.bound != nil {
 			return s.bound.setMany(w, items)
 		}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// requireAll makes a test that cannot run here fail instead of skip.
+const requireAll = "HARPIA_REQUIRE_ALL"
+
+// childMount is where the child of TestRealFullDisk mounts its disk.
+const childMount = "HARPIA_FILE_TEST_MOUNT"
+
+const cannotMount = "no file system can be mounted here"
+
+// On a real file system of 64 MiB: the disk is filled by the store itself and
+// by somebody else, to the last byte, under load.
+func TestRealFullDisk(t *testing.T) {
+	if dir := os.Getenv(childMount); dir != "" {
+		mountSmallDisk(t, dir)
+		for _, mode := range []syncMode{syncAlways, syncInterval, syncNever} {
+			t.Run(string(mode), func(t *testing.T) {
+				fillRealDisk(t, dir, mode)
+			})
+		}
+		return
+	}
+	// In a mount namespace of its own, so that nothing is left behind.
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestRealFullDisk$", "-test.v")
+	cmd.Env = append(os.Environ(), childMount+"="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, syscall.EPERM), strings.Contains(string(out), cannotMount):
+		if os.Getenv(requireAll) == "1" {
+			t.Fatalf("%s: %v\n%s", cannotMount, err, out)
+		}
+		t.Skipf("%s: %v\n%s", cannotMount, err, out)
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
+	case testing.Verbose():
+		t.Logf("%s", out)
+	}
+}
+
+func mountSmallDisk(t *testing.T, dir string) {
+	err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, "")
+	if err == nil {
+		err = syscall.Mount("harpia", dir, "tmpfs", 0, "size=64m")
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", cannotMount, err)
+	}
+}
+
+// foreignFile takes all room there is, and goes on, until it is removed.
+type foreignFile struct {
+	path string
+	stop chan struct{}
+	done sync.WaitGroup
+	full chan struct{} // closed when the disk was full
+}
+
+func newForeignFile(t *testing.T, path string) *foreignFile {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ff := &foreignFile{path: path, stop: make(chan struct{}), full: make(chan struct{})}
+	ff.done.Go(func() {
+		defer f.Close()
+		page, wasFull := make([]byte, 4<<10), false
+		for {
+			select {
+			case <-ff.stop:
+				return
+			default:
+			}
+			if _, err := f.Write(page); err == nil {
+				continue
+			} else if !errors.Is(err, syscall.ENOSPC) {
+				t.Error(err)
+				return
+			}
+			if !wasFull {
+				wasFull = true
+				close(ff.full)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	return ff
+}
+
+func (ff *foreignFile) remove(t *testing.T) {
+	t.Helper()
+	close(ff.stop)
+	ff.done.Wait()
+	if err := os.Remove(ff.path); err != nil {
+		t.Error(err)
+	}
+}
+
+func fillRealDisk(t *testing.T, disk string, mode syncMode) {
+	dir := filepath.Join(disk, string(mode))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	settings := []string{"reserve", "8MiB", "sync", string(mode)}
+	s := open(t, dir, settings...)
+	s.room.ballast.make()
+	l := newLoad(t, s, 20_000)
+
+	// The store fills it.
+	l.run(always)
+	l.wantErrors("of 64.0 MiB are free", "8.0 MiB are reserved")
+	l.check(s)
+	for key := range l.acked {
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Fatalf("Delete on a full disk: %v", err)
+		}
+	}
+	for key := range l.acked {
+		wantMiss(t, s, key)
+	}
+	clear(l.acked)
+	eventually(t, "what was deleted is given back", func() bool { return l.some(100) })
+	l.check(s)
+
+	// Somebody else fills it.
+	for round := range 2 {
+		l.prefix = fmt.Sprint("round ", round)
+		var ff *foreignFile
+		started := make(chan struct{})
+		go func() {
+			defer close(started)
+			time.Sleep(20 * time.Millisecond)
+			ff = newForeignFile(t, filepath.Join(disk, "foreign"))
+		}()
+		l.run(always)
+		<-started
+		<-ff.full
+		l.wantErrors("room")
+		l.check(s)
+		var stat syscall.Statfs_t
+		if err := syscall.Statfs(disk, &stat); err != nil || stat.Bavail > 16 {
+			t.Errorf("%d blocks are free, %v", stat.Bavail, err)
+		}
+		wantMiss(t, s, "nope")
+		ff.remove(t)
+		eventually(t, "writes are accepted", func() bool { return l.some(100) })
+		l.check(s)
+		eventually(t, "the ballast is there again", s.room.ballast.held)
+	}
+
+	mustClose(t, s)
+	l.check(open(t, dir, settings...))
+}
