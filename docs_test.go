@@ -18,10 +18,14 @@ import (
 
 // The documents tell the truth: every block of shell or Go in them is run, in
 // their order, in a copy of the tree with the programs built and the server of
-// "make run" listening.
+// "make run" listening. A block of JSON that follows is what it must print, but
+// for the numbers.
 var documents = []string{"README.md", "docs/http.md", "docs/protocol.md", "docs/design.md", "CONTRIBUTING.md"}
 
-var block = regexp.MustCompile("(?ms)^[ ]*```(sh|go)\n(.*?)^[ ]*```$")
+var (
+	block   = regexp.MustCompile("(?ms)^```(sh|go)\n(.*?)^```$(?:\n\n```json\n(.*?)^```$)?")
+	numbers = regexp.MustCompile(`[0-9][0-9:.TZ-]*`)
+)
 
 const documentedAddr = "127.0.0.1:8380"
 
@@ -42,7 +46,10 @@ func TestDocuments(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", doc, i+1), func(t *testing.T) {
 				switch code := m[2]; {
 				case m[1] == "sh":
-					command(t, dir, "sh", "-e", "-c", strings.ReplaceAll(code, documentedAddr, addr))
+					out := shell(t, dir, strings.ReplaceAll(code, documentedAddr, addr), strings.Contains(m[3], `"status"`))
+					if want := m[3]; want != "" && numbers.ReplaceAllString(out, "0") != numbers.ReplaceAllString(want, "0") {
+						t.Errorf("%s\nprints: %s\nand is documented to print: %s", code, out, want)
+					}
 				case strings.HasPrefix(code, "package main\n"):
 					main := filepath.Join(t.TempDir(), "main.go")
 					if err := os.WriteFile(main, []byte(code), 0o600); err != nil {
@@ -108,11 +115,40 @@ func copyOfTree(t *testing.T) string {
 	return dir
 }
 
+// shell runs a block of shell. In it, curl fails for an answer that is an
+// error, unless the document shows one.
+func shell(t *testing.T, dir, code string, mayFail bool) string {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil && strings.Contains(code, "curl") {
+		if os.Getenv("HARPIA_REQUIRE_ALL") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("there is no curl to run the example with")
+	}
+	home := t.TempDir()
+	rc := "silent\nshow-error\n"
+	if !mayFail {
+		rc += "fail-with-body\n"
+	}
+	if err := os.WriteFile(filepath.Join(home, ".curlrc"), []byte(rc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-e", "-c", code)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HARPIA_STORE=", "CURL_HOME="+home)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s: %v\n%s%s", code, err, out, &errors)
+	}
+	return string(out)
+}
+
 func command(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HARPIA_STORE=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}

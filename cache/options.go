@@ -45,7 +45,8 @@ type SetOption struct {
 
 // TTL makes the entry expire after d instead of the cache's own time to live.
 // 0: never. Expiry has a resolution of a millisecond and is never later than
-// asked. Negative: the call returns ErrInvalidTTL.
+// asked, so less than one may be over at once. Negative: the call returns
+// ErrInvalidTTL.
 func TTL(d time.Duration) SetOption { return SetOption{ttl: d} }
 
 // deadline is the expiry of an entry that is set now.

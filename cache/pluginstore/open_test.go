@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +17,7 @@ import (
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/cache/storetest"
+	"github.com/harpia-go/harpia/internal/proctest"
 	"github.com/harpia-go/harpia/shared"
 )
 
@@ -43,8 +42,9 @@ func newLab(t *testing.T) *lab {
 			t.Errorf("left behind: %v", left)
 		}
 		_ = os.RemoveAll(l.tmp)
-		if out, _ := exec.Command("pgrep", "-f", l.dirs[0]).Output(); len(out) > 0 {
-			t.Errorf("still running: %s", out)
+		pids, err := proctest.Find(func(line string) bool { return strings.HasPrefix(line, l.dirs[0]) })
+		if err != nil || len(pids) > 0 {
+			t.Errorf("still running: %v, %v", pids, err)
 		}
 	})
 	return l
@@ -211,13 +211,8 @@ func TestChildrenOfThePluginEndWithIt(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// What nobody has reaped yet is dead all the same.
-	out, _ := exec.Command("ps", "-eo", "pgid=,stat=,args=").Output()
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if f[0] == strconv.Itoa(pid) && !strings.HasPrefix(f[1], "Z") {
-			t.Errorf("still running: %s", line)
-		}
+	if pids, err := proctest.Group(pid); err != nil || len(pids) > 0 {
+		t.Errorf("of the plugin's group there still run: %v, %v", pids, err)
 	}
 }
 

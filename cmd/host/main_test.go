@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/harpia-go/harpia/internal/proctest"
 )
 
 // built is where TestMain has put the real programs.
@@ -95,20 +98,15 @@ func freePort() (string, error) {
 }
 
 // running lists the plugins that were started from a script's directory.
-func running(work string) []int {
-	var pids []int
-	out, _ := exec.Command("pgrep", "-f", "^"+filepath.Join(work, "bin")+"/(harpia-store-|three-methods)").Output()
-	for _, f := range strings.Fields(string(out)) {
-		if pid, err := strconv.Atoi(f); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+func running(work string) ([]int, error) {
+	started := regexp.MustCompile("^" + regexp.QuoteMeta(filepath.Join(work, "bin")) + "/(harpia-store-|three-methods)")
+	return proctest.Find(started.MatchString)
 }
 
 func nothingLeft(work, tmp string) error {
-	if pids := running(work); len(pids) > 0 {
-		return fmt.Errorf("plugins still run: %v", pids)
+	pids, err := running(work)
+	if err != nil || len(pids) > 0 {
+		return fmt.Errorf("plugins still run: %v, %v", pids, err)
 	}
 	left, err := filepath.Glob(filepath.Join(tmp, "*"))
 	if len(left) > 0 {
@@ -123,8 +121,8 @@ func nothingLeftCommand(ts *testscript.TestScript, _ bool, _ []string) {
 
 // killPlugin kills the plugin that runs, as hard as can be.
 func killPlugin(ts *testscript.TestScript, _ bool, _ []string) {
-	pids := running(ts.Getenv("WORK"))
-	if len(pids) != 1 {
+	pids, err := running(ts.Getenv("WORK"))
+	if err != nil || len(pids) != 1 {
 		ts.Fatalf("%d plugins run", len(pids))
 	}
 	ts.Check(syscall.Kill(pids[0], syscall.SIGKILL))
@@ -188,13 +186,12 @@ func writeBinary(ts *testscript.TestScript, _ bool, args []string) {
 // signalHost is: signalhost TERM|KILL. It signals the host that serves in the
 // background.
 func signalHost(ts *testscript.TestScript, _ bool, args []string) {
-	out, _ := exec.Command("pgrep", "-f", "host .*serve --http "+ts.Getenv("ADDR")).Output()
-	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		ts.Fatalf("no one host serves: %q", out)
+	pids, err := proctest.Find(func(line string) bool { return strings.HasSuffix(line, " serve --http "+ts.Getenv("ADDR")) })
+	if err != nil || len(pids) != 1 {
+		ts.Fatalf("no one host serves: %v, %v", pids, err)
 	}
 	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
-	ts.Check(syscall.Kill(pid, sig))
+	ts.Check(syscall.Kill(pids[0], sig))
 }
 
 // soonNothingLeft is nothingleft for a host that could not see to it itself:

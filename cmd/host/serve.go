@@ -25,13 +25,14 @@ whoever can reach the address can read and write.`,
 		Args: cobra.NoArgs,
 	}
 	addr := cmd.Flags().String("http", defaultHTTP, "`ADDR` to listen on")
+	hosts := cmd.Flags().StringArray("http-host", nil, "`NAME` by which clients may call a server on a loopback address, beside localhost; may be repeated")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.serve(cmd.Context(), *addr)
+		return a.serve(cmd.Context(), *addr, *hosts)
 	}
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, addr string) error {
+func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 	// The address first: a wrong one costs no start of a plugin.
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -54,6 +55,7 @@ func (a *app) serve(ctx context.Context, addr string) error {
 		MaxValue: a.store.Limits().MaxValue,
 		Status:   a.status,
 		Logger:   log,
+		Hosts:    hosts,
 	})
 	if err != nil {
 		return err
