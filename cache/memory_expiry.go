@@ -36,7 +36,6 @@ func (x *memoryExpiry) remove(e *memoryEntry) {
 		return
 	}
 	i, last := int(e.expiry-1), len(x.heap)-1
-	e.expiry = 0
 	moved := x.heap[last]
 	x.heap[last] = memoryExpiring{}
 	x.heap = x.heap[:last]

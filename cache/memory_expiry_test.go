@@ -3,8 +3,11 @@ package cache_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,15 +56,18 @@ func TestMemoryExpiredEntryRemovesTheKey(t *testing.T) {
 }
 
 func TestMemoryFarExpiry(t *testing.T) {
-	for _, expires := range []time.Time{
-		time.Now().Add(math.MaxInt64),
-		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
-		time.Unix(math.MaxInt64/2, 0),
-	} {
-		m := newMemory(t, cache.MemoryOptions{})
-		memorySet(t, m, "k", cache.Entry{Value: []byte("v"), Expires: expires})
-		wantMemoryValue(t, m, "k", "v")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, expires := range []time.Time{
+			time.Now().Add(math.MaxInt64),
+			time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+			time.Unix(math.MaxInt64/2, 0),
+		} {
+			m := newMemory(t, cache.MemoryOptions{})
+			memorySet(t, m, "k", cache.Entry{Value: []byte("v"), Expires: expires})
+			time.Sleep(1000 * time.Hour)
+			wantMemoryValue(t, m, "k", "v")
+		}
+	})
 }
 
 // What has expired is not there, whatever is asked.
@@ -210,6 +216,34 @@ func TestMemorySweepsSeldom(t *testing.T) {
 	})
 }
 
+func TestMemoryReclaimsInAnyOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, cache.MemoryOptions{})
+		r := rand.New(rand.NewPCG(1, 2))
+		expires := map[string]time.Time{}
+		for range 10_000 {
+			key := strconv.Itoa(r.IntN(3000))
+			if r.IntN(3) == 0 {
+				delete(expires, key)
+				if err := m.Delete(context.Background(), key); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			expires[key] = time.Now().Add(time.Duration(1+r.IntN(10_000)) * time.Millisecond)
+			memorySet(t, m, key, cache.Entry{Expires: expires[key]})
+		}
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			maps.DeleteFunc(expires, func(_ string, at time.Time) bool { return !at.After(time.Now()) })
+			if n := m.Stats().Entries; n != len(expires) {
+				t.Fatalf("%d entries are held, %d have not expired", n, len(expires))
+			}
+		}
+	})
+}
+
 func TestMemoryReplacedEntryLeavesNoExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, cache.MemoryOptions{})
@@ -243,6 +277,20 @@ func TestMemoryCloseEndsTheSweeps(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMemoryCloseWaitsForNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, cache.MemoryOptions{})
+		start := time.Now()
+		for _, ttl := range []time.Duration{time.Hour, time.Minute, time.Second} {
+			memorySet(t, m, ttl.String(), cache.Entry{Expires: start.Add(ttl)})
+		}
+		m.Close()
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Close took %v", d)
+		}
+	})
 }
 
 func TestMemoryClosedIsGarbage(t *testing.T) {

@@ -6,13 +6,14 @@ import (
 )
 
 // memoryIndex finds entries by key. It is an open-addressed hash table in
-// groups of seven, and find needs no lock, because writers, who hold the
-// shard's, keep to three rules: an entry never moves within a table; a table
-// that is outgrown is left as it is and a new one published; an entry is in
-// its place before the tag that leads to it.
+// groups of seven. find needs no lock, because writers, who hold the shard's,
+// never move an entry within a table: one that is outgrown is left as it is,
+// and a new one takes its place.
 //
-// A reader may thus hold a table that was replaced meanwhile. What it finds
-// there was so when the table was replaced, which was after the read began.
+// So a reader may hold a table that was replaced meanwhile. What it finds there
+// was so when the table was replaced, which was after the read began. It may
+// also see half of a write, a tag without its entry or the reverse; then that
+// write is still going on, and the key is as good as absent.
 type memoryIndex struct {
 	table atomic.Pointer[memoryTable]
 

@@ -292,19 +292,24 @@ func TestMemoryScansDuringWrites(t *testing.T) {
 
 func TestMemoryCloseDuringWrites(t *testing.T) {
 	for range 500 {
-		m := newMemory(t, cache.MemoryOptions{MaxEntries: 100})
-		var wg sync.WaitGroup
+		m := newMemory(t, cache.MemoryOptions{})
+		var writers, writing sync.WaitGroup
 		for range 4 {
-			wg.Go(func() {
+			writing.Add(1)
+			writers.Go(func() {
 				for i := 0; ; i++ {
 					if err := m.Set(context.Background(), strconv.Itoa(i), cache.Entry{Expires: time.Now().Add(time.Hour)}); err != nil {
 						return
 					}
+					if i == 0 {
+						writing.Done()
+					}
 				}
 			})
 		}
+		writing.Wait()
 		m.Close()
-		wg.Wait()
+		writers.Wait()
 		if st := m.Stats(); st.Entries != 0 || st.Bytes != 0 {
 			t.Fatalf("after Close: %+v", st)
 		}
