@@ -30,8 +30,8 @@ const evictPage = 1000
 // noteAges is under spaceNote while the index of ages is kept.
 var noteAges = append([]byte{spaceNote}, "ages"...)
 
-// openBound returns the bound of the store, or nil for max 0.
-func (s *Store) openBound(max int64) (*bound, error) {
+// openBound sets up the bound of the store; max 0 is none.
+func (s *Store) openBound(max int64) error {
 	_, closer, err := s.db.Get(noteAges)
 	kept := err == nil
 	switch {
@@ -41,21 +41,22 @@ func (s *Store) openBound(max int64) (*bound, error) {
 		err = nil
 	}
 	if err != nil || (max == 0 && !kept) {
-		return nil, err
+		return err
 	}
 	if max == 0 {
-		return nil, s.dropAges()
+		return s.dropAges()
 	}
 	b := &bound{s: s, max: max}
+	s.bound = b
 	if kept {
 		err = b.count()
 	} else if err = s.dropAges(); err == nil {
 		err = b.index()
 	}
-	if err == nil {
-		err = b.evict(b.live-b.max, nil)
+	if err != nil {
+		return err
 	}
-	return b, err
+	return b.evict(b.live-b.max, nil)
 }
 
 // dropAges removes the index, since without a bound nobody keeps it.

@@ -70,15 +70,19 @@ func (a *acknowledged) check(t *testing.T, s *Store, first int) {
 // every mode.
 func TestKill(t *testing.T) {
 	const cycles = 6
-	for _, mode := range []syncMode{syncAlways, syncInterval, syncNever} {
-		t.Run(string(mode), func(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"always":   {"sync", "always"},
+		"interval": {"sync", "interval", "sync_interval", "5ms"},
+		"never":    {"sync", "never"},
+		"bounded":  {"sync", "never", "max_bytes", "1GiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			a := &acknowledged{values: map[string]string{}}
 			for cycle := range cycles {
 				first := (cycle + 1) * 1_000_000
-				child := startChild(t, "write", dir, []string{"sync", string(mode), "sync_interval", "5ms"},
-					fmt.Sprintf("%s=%d", childFirst, first))
+				child := startChild(t, "write", dir, settings, fmt.Sprintf("%s=%d", childFirst, first))
 				for range 20 + rand.IntN(2000) {
 					if !child.lines.Scan() {
 						t.Fatal("the child ended by itself")
@@ -88,8 +92,11 @@ func TestKill(t *testing.T) {
 				for _, line := range child.kill() {
 					a.take(t, line)
 				}
-				s := open(t, dir, "sync", string(mode))
+				s := open(t, dir, settings...)
 				a.check(t, s, first)
+				if s.bound != nil {
+					recount(t, s)
+				}
 				mustClose(t, s)
 			}
 		})

@@ -122,7 +122,7 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 		stripes = 1
 	}
 	s.locks = newLocks(stripes)
-	if s.bound, err = s.openBound(c.maxBytes); err != nil {
+	if err = s.openBound(c.maxBytes); err != nil {
 		return unreadable(c.dir, err)
 	}
 	s.start(c)
