@@ -10,13 +10,12 @@ import (
 	"sync/atomic"
 )
 
-// DefaultMaxBytes bounds a Memory whose options name no bound in bytes.
-const DefaultMaxBytes = 64 << 20
+const memoryDefaultBytes = 64 << 20
 
 // MemoryOptions bounds a Memory; the zero value works.
 type MemoryOptions struct {
 	// MaxBytes bounds the sum of all keys and values, in bytes, and 96 more for
-	// each entry, about what it costs besides. Zero: DefaultMaxBytes.
+	// each entry, about what it costs besides. Zero: 64 MiB.
 	MaxBytes int64
 	// MaxEntries bounds the number of entries. Zero: no bound.
 	MaxEntries int
@@ -25,7 +24,7 @@ type MemoryOptions struct {
 func (o MemoryOptions) validate() error {
 	switch {
 	case o.MaxBytes < 0:
-		return fmt.Errorf("cache: memory: MaxBytes is %d; give a positive number of bytes, or 0 for %d", o.MaxBytes, DefaultMaxBytes)
+		return fmt.Errorf("cache: memory: MaxBytes is %d; give a positive number of bytes, or 0 for 64 MiB", o.MaxBytes)
 	case o.MaxEntries < 0:
 		return fmt.Errorf("cache: memory: MaxEntries is %d; give a positive number of entries, or 0 for no bound", o.MaxEntries)
 	}
@@ -86,7 +85,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		return nil, err
 	}
 	if o.MaxBytes == 0 {
-		o.MaxBytes = DefaultMaxBytes
+		o.MaxBytes = memoryDefaultBytes
 	}
 	n, shift := memoryShardCount(runtime.GOMAXPROCS(0), o)
 	m := &Memory{

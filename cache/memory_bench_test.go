@@ -3,9 +3,11 @@ package cache_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -77,4 +79,38 @@ func BenchmarkMemory(b *testing.B) {
 	b.Run("set/evicting", func(b *testing.B) { benchMemory(b, tenth, set) })
 	b.Run("mixed90-10/evicting", func(b *testing.B) { benchMemory(b, tenth, mixed) })
 	b.Run("read-through/evicting", func(b *testing.B) { benchMemory(b, tenth, through) })
+}
+
+// BenchmarkMemoryOverhead tells what a million entries cost in bytes of heap,
+// each, beyond their keys and values.
+func BenchmarkMemoryOverhead(b *testing.B) {
+	const entries = 1_000_000
+	keys := make([]string, entries)
+	for i := range keys {
+		keys[i] = "user:" + strconv.Itoa(i)
+	}
+	heap := func() float64 {
+		runtime.GC()
+		var st runtime.MemStats
+		runtime.ReadMemStats(&st)
+		return float64(st.HeapAlloc)
+	}
+	for name, expires := range map[string]time.Time{"forever": {}, "expiring": time.Now().Add(time.Hour)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				m, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 1 << 40})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, key := range keys {
+					if err := m.Set(context.Background(), key, cache.Entry{Expires: expires}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric((heap()-before)/entries, "B/entry")
+				m.Close()
+			}
+		})
+	}
 }

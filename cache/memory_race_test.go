@@ -250,46 +250,6 @@ func memoryStorm(t *testing.T, m *cache.Memory, r *rand.Rand, n int) {
 	}
 }
 
-func TestMemoryScansDuringWrites(t *testing.T) {
-	const steady = 1000
-	m := newMemory(t, cache.MemoryOptions{})
-	for i := range steady {
-		memorySet(t, m, "steady"+strconv.Itoa(i), cache.Entry{})
-	}
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	for g := range uint64(2) {
-		wg.Go(func() {
-			for r := rand.New(rand.NewPCG(g, 1)); running(done); {
-				key := strconv.Itoa(r.IntN(steady))
-				m.Set(context.Background(), "steady"+key, cache.Entry{})
-				m.Set(context.Background(), "comes and goes"+key, cache.Entry{})
-				m.Delete(context.Background(), "comes and goes"+strconv.Itoa(r.IntN(steady)))
-			}
-		})
-	}
-	for range 20 {
-		seen, steadies := map[string]bool{}, 0
-		for key, err := range m.Scan(context.Background(), "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if seen[key] {
-				t.Errorf("%q is yielded twice", key)
-			}
-			seen[key] = true
-			if key[0] == 's' {
-				steadies++
-			}
-		}
-		if steadies != steady {
-			t.Errorf("%d of %d keys that were there all the time are yielded", steadies, steady)
-		}
-	}
-	close(done)
-	wg.Wait()
-}
-
 func TestMemoryCloseDuringWrites(t *testing.T) {
 	for range 500 {
 		m := newMemory(t, cache.MemoryOptions{})
