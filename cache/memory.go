@@ -40,11 +40,10 @@ func (o MemoryOptions) validate() error {
 //
 // It keeps within its bounds by evicting entries, and holds them whenever no
 // write is under way; only an entry that is alone may pass MaxBytes, by its
-// key and its overhead. Entries that have expired go first. Among the others
-// those that were not read go before those that were (SIEVE), but never the
-// entry just written, and a new key is safe until about a quarter as many new
-// keys as there are entries have been written after it: however busy the older
-// entries are, they do not keep a new one out.
+// key and its overhead. Entries that have expired go first. Of the others those
+// that were not read go before those that were (SIEVE), the youngest quarter
+// only when nothing else is left, and the entry just written never: however
+// busy the older entries are, they do not keep a new one out.
 //
 // Expired entries give their memory back within about 100 ms, also when the
 // store is not used.
