@@ -275,15 +275,51 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	l.wantErrors("room")
 	_ = s.Close() // which may tell of it
 
-	s = &Store{fs: disk}
-	if err := configure(s, dir, "reserve", "16MiB"); err == nil {
-		t.Error("it opens without room for anything")
-		_ = s.Close()
-	} else if !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
-		t.Errorf("Configure: %v, want it unavailable for want of space", err)
+	// What one attempt leaves behind must not look like damage to the next.
+	for range 3 {
+		s = &Store{fs: disk}
+		if err := configure(s, dir, "reserve", "16MiB"); err == nil {
+			t.Error("it opens without room for anything")
+			_ = s.Close()
+		} else if !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("Configure: %v, want it unavailable for want of space", err)
+		}
 	}
 	disk.makeRoom()
 	l.check(mustConfigure(t, &Store{fs: disk}, dir, "reserve", "16MiB"))
+}
+
+// Attempts to open that fail at any file leave nothing that looks like damage.
+func TestOpenFailsAgainAndAgain(t *testing.T) {
+	for _, op := range []string{"create", "write", "sync"} {
+		for _, file := range []string{".log", "MANIFEST-", "marker.manifest", "OPTIONS"} {
+			t.Run(op+" "+file, func(t *testing.T) {
+				dir := t.TempDir()
+				disk := newSmallDisk(dir, 1<<40)
+				s := &Store{fs: disk}
+				if err := configure(s, dir); err != nil {
+					t.Fatal(err)
+				}
+				mustSet(t, s, "k", "v")
+				mustClose(t, s)
+				fail := func(o, name string) error {
+					if o == op && strings.Contains(name, file) {
+						return syscall.ENOSPC
+					}
+					return nil
+				}
+				disk.fails.Store(&fail)
+				for range 3 {
+					s := &Store{fs: disk}
+					if configure(s, dir) == nil {
+						_ = s.Close()
+					}
+				}
+				disk.fails.Store(nil)
+				wantValue(t, mustConfigure(t, &Store{fs: disk}, dir), "k", "v")
+			})
+		}
+	}
 }
 
 // Any other failure of the disk stops the writes for good. The directory stays

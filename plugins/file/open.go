@@ -95,7 +95,7 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 	switch {
 	case err != nil:
 	case exists:
-		err = verify(below, c.dir, m, boot)
+		m, err = verify(below, c.dir, m, boot)
 	default:
 		err = verifyNew(below, c.dir)
 	}

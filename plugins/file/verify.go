@@ -23,15 +23,17 @@ const (
 )
 
 // verify checks that the log and the manifest reach as far as the watermark
-// says. Pebble checks everything else itself.
-func verify(fs vfs.FS, dir string, m marks, boot [36]byte) error {
+// says, and returns the marks to go on from. Pebble checks everything else
+// itself.
+func verify(fs vfs.FS, dir string, m marks, boot [36]byte) (marks, error) {
 	if m.log == 0 {
-		return nil // the store was never opened completely
+		return m, nil // the store was never opened completely
 	}
-	if err := verifyManifest(fs, dir, m); err != nil {
-		return err
+	m, err := verifyManifest(fs, dir, m)
+	if err != nil {
+		return m, err
 	}
-	return verifyLog(fs, dir, m, boot)
+	return m, verifyLog(fs, dir, m, boot)
 }
 
 // verifyNew checks that a directory without marks has nothing else either.
@@ -50,13 +52,15 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{pebble.ErrCorruption}, args...)...)
 }
 
-func verifyManifest(fs vfs.FS, dir string, m marks) error {
+// verifyManifest returns the marks with the manifest in force, the only one that
+// counts from here on: the other may be what an attempt to open has left.
+func verifyManifest(fs vfs.FS, dir string, m marks) (marks, error) {
 	desc, err := pebble.Peek(dir, fs)
 	if err != nil {
-		return err
+		return m, err
 	}
 	if !desc.Exists {
-		return damaged("the manifest in %s is missing", dir)
+		return m, damaged("the manifest in %s is missing", dir)
 	}
 	name := desc.ManifestFilename
 	num, _ := strconv.ParseUint(strings.TrimPrefix(fs.PathBase(name), "MANIFEST-"), 10, 64)
@@ -67,20 +71,22 @@ func verifyManifest(fs vfs.FS, dir string, m marks) error {
 	case m.lastManifest:
 		synced = m.lastManifestSynced
 	default:
-		return damaged("%s is not the manifest that was written last", name)
+		return m, damaged("%s is not the manifest that was written last", name)
 	}
 	f, err := fs.Open(name)
 	if err != nil {
-		return err
+		return m, err
 	}
 	reached, err := recordsEnd(records.NewReader(f, 0))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return m, err
 	}
 	if reached+manifestTail < synced {
-		return damaged("%s cannot be read after byte %d, and %d were written", name, reached, synced)
+		return m, damaged("%s cannot be read after byte %d, and %d were written", name, reached, synced)
 	}
-	return nil
+	m.manifest, m.manifestSynced = 0, 0
+	m.lastManifest, m.lastManifestSynced = num, synced
+	return m, nil
 }
 
 // recordsEnd returns where the last good record ends.
