@@ -3,16 +3,14 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"github.com/harpia-go/harpia/cache"
@@ -22,6 +20,7 @@ import (
 type model struct {
 	s        *Store
 	dir      string
+	disk     *vfs.MemFS
 	settings []string
 	clock    *testClock
 	want     map[string]cache.Entry
@@ -69,7 +68,11 @@ func (m *model) reopen(t *rapid.T) {
 	if err := m.s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m.s = &Store{clock: m.clock}
+	m.open(t)
+}
+
+func (m *model) open(t *rapid.T) {
+	m.s = &Store{fs: memFS{m.disk}, clock: m.clock}
 	if err := configure(m.s, m.dir, m.settings...); err != nil {
 		t.Fatal(err)
 	}
@@ -254,20 +257,14 @@ func recountModel(t *rapid.T, m *model) {
 
 func TestModel(t *testing.T) {
 	for name, settings := range map[string][]string{
-		"unbounded": {"sync", "never"},
-		"bounded":   {"sync", "never", "max_bytes", strconv.Itoa(1 << 30)},
+		"unbounded": {"sync", "never", "reserve", "0"},
+		"bounded":   {"sync", "never", "reserve", "0", "max_bytes", "1GiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := t.TempDir()
-			runs := 0
+			dir := t.TempDir()
 			rapid.Check(t, func(rt *rapid.T) {
-				runs++
-				m := &model{dir: fmt.Sprint(root, "/", runs), settings: settings, clock: newTestClock(), want: map[string]cache.Entry{}}
-				m.s = &Store{clock: m.clock}
-				if err := configure(m.s, m.dir, settings...); err != nil {
-					rt.Fatal(err)
-				}
-				defer os.RemoveAll(m.dir)
+				m := &model{dir: dir, disk: vfs.NewMem(), settings: settings, clock: newTestClock(), want: map[string]cache.Entry{}}
+				m.open(rt)
 				defer func() { _ = m.s.Close() }()
 				rt.Repeat(m.actions())
 			})
