@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -50,8 +52,7 @@ func (b *ballast) release() {
 	}
 }
 
-// make allocates the file. It writes noise, which no file system stores in
-// less space than it takes.
+// make allocates the file.
 func (b *ballast) make() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,18 +63,11 @@ func (b *ballast) make() {
 	if err == nil {
 		err = private(f)
 	}
-	noise := make([]byte, 64<<10)
-	source := rand.NewChaCha8([32]byte{})
-	for left := b.size; err == nil && left > 0; {
-		n := min(left, int64(len(noise)))
-		_, _ = source.Read(noise[:n])
-		_, err = f.Write(noise[:n])
-		left -= n
+	if err == nil {
+		err = b.allocate(f)
 	}
 	if f != nil {
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
+		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
 		_ = b.fs.Remove(b.path)
@@ -81,4 +75,25 @@ func (b *ballast) make() {
 		return
 	}
 	b.exists = true
+}
+
+// allocate makes f take its size on the disk. Where the file system cannot be
+// asked for that, it gets noise, which none stores in less space.
+func (b *ballast) allocate(f vfs.File) error {
+	if fd := f.Fd(); fd != vfs.InvalidFd {
+		err := syscall.Fallocate(int(fd), 0, 0, b.size)
+		if err == nil || isFull(err) {
+			return err
+		}
+	}
+	noise := make([]byte, 64<<10)
+	source := rand.NewChaCha8([32]byte{})
+	for left := b.size; left > 0; left -= int64(len(noise)) {
+		noise = noise[:min(left, int64(len(noise)))]
+		_, _ = source.Read(noise)
+		if _, err := f.Write(noise); err != nil {
+			return err
+		}
+	}
+	return nil
 }

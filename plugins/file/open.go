@@ -125,6 +125,7 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 	if err = s.openBound(c.maxBytes); err != nil {
 		return unreadable(c.dir, err)
 	}
+	s.room.refresh()
 	s.start(c)
 	return nil
 }
