@@ -15,17 +15,23 @@ func noRelease() {}
 // lookup returns the record under key, live or expired. Its value is good
 // until release, which the caller calls unless there is an error.
 func (s *Store) lookup(key string) (r record, found bool, release func(), err error) {
-	b, closer, err := s.db.Get(entryKey(key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return record{}, false, noRelease, nil
-	}
+	// Not Get, which does not ask the filters of the lowest level, where most
+	// entries are: a miss would read a block of it.
+	it, err := s.db.NewIter(&pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly, UseL6Filters: true})
 	if err != nil {
 		return record{}, false, noRelease, wrap(err)
 	}
-	if r, err = parseRecord(b); err != nil {
-		return record{}, false, noRelease, wrap(errors.Join(err, closer.Close()))
+	if !it.SeekPrefixGE(entryKey(key)) {
+		return record{}, false, noRelease, wrapped(errors.Join(it.Error(), it.Close()))
 	}
-	return r, true, func() { _ = closer.Close() }, nil
+	b, err := it.ValueAndErr()
+	if err == nil {
+		r, err = parseRecord(b)
+	}
+	if err != nil {
+		return record{}, false, noRelease, wrap(errors.Join(err, it.Close()))
+	}
+	return r, true, func() { _ = it.Close() }, nil
 }
 
 // Get returns the entry under key and whether there is one.
