@@ -186,11 +186,14 @@ func (in *instance) stop() error {
 	deadline := time.Now().Add(stopTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	err := in.gone()
-	if err == nil {
-		if err = cache.Flush(ctx, in.client); err != nil {
-			err = fmt.Errorf("pluginstore: the plugin %s could not flush: %w", in.client.Info().Name, err)
-		}
+	// One that does not even say that it lives will not flush either.
+	if err := in.check(ctx, signOfLife); err != nil {
+		in.abort()
+		return err
+	}
+	err := cache.Flush(ctx, in.client)
+	if err != nil {
+		err = fmt.Errorf("pluginstore: the plugin %s could not flush: %w", in.client.Info().Name, err)
 	}
 	in.proc.endWithin(time.Until(deadline))
 	watchdog := time.AfterFunc(time.Until(deadline), func() {
@@ -202,16 +205,20 @@ func (in *instance) stop() error {
 	return err
 }
 
-// healthTimeout bounds a health check.
-const healthTimeout = time.Second
+// How long an answer to a health check may take: while the plugin is in use,
+// and before it is given up for good.
+const (
+	healthTimeout = time.Second
+	signOfLife    = 3 * time.Second
+)
 
 // check asks the plugin for its health; an answer that is not SERVING is not
 // health.
-func (in *instance) check(ctx context.Context) error {
+func (in *instance) check(ctx context.Context, timeout time.Duration) error {
 	if err := in.gone(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r, err := in.health.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.plugin == nil {
 		return nil
 	}
-	return s.plugin.check(ctx)
+	return s.plugin.check(ctx, healthTimeout)
 }
 
 // Close flushes the store and ends its plugin. Nothing of the plugin is left
