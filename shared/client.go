@@ -15,7 +15,7 @@ import (
 // The longest that a call may take unless its context says less.
 const (
 	// CallTimeout is for calls on one key and for batches; a second is added
-	// for each 64 MiB beyond the first.
+	// for each 16 MiB that the call carries, or may bring back.
 	CallTimeout = 2 * time.Second
 	// SlowTimeout is for Clear, Flush, Configure, and between two messages of a
 	// Scan.
@@ -134,7 +134,7 @@ func (c *Client) check(need cache.Capability, key string, e cache.Entry) error {
 
 // call gives ctx the deadline of a call that carries size bytes.
 func call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, CallTimeout+time.Second*time.Duration(max(0, size-1)/(64<<20)))
+	return context.WithTimeout(ctx, CallTimeout+time.Second*time.Duration(size/(16<<20)))
 }
 
 // failed translates a call's error. The caller's own context explains itself;

@@ -31,7 +31,7 @@ var programs = map[string]func(){
 	"harpia-store-deaf":    func() { shared.Serve(&configured{hang: true}) },
 	"harpia-store-family":  func() { forkChild(); shared.Serve(&memstore.Store{}) },
 	"harpia-store-chatty":  func() { fmt.Println("hello from the plugin"); shared.Serve(&memstore.Store{}) },
-	"harpia-store-loud":    loud,
+	"harpia-store-loud":    func() { shared.Serve(&loud{}) },
 	"harpia-store-silent":  func() { time.Sleep(time.Hour) },
 	"harpia-store-exits":   func() { fmt.Fprintln(os.Stderr, "no license found"); os.Exit(3) },
 	"harpia-store-future":  func() { fmt.Println("1|99|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
@@ -117,15 +117,20 @@ func forkChild() {
 
 // loud prints more than any line should have, on both outputs, and records
 // that go-plugin's own reader would trip over.
-func loud() {
-	fmt.Fprintln(os.Stderr, strings.Repeat("e", 1<<20))
-	fmt.Fprintln(os.Stderr, `{"@message": 1, "@level": {}, "@timestamp": []}`)
-	out := os.Stdout
-	go func() {
-		time.Sleep(50 * time.Millisecond)
-		fmt.Fprintln(out, strings.Repeat("o", 1<<20))
-	}()
-	shared.Serve(&memstore.Store{})
+type loud struct{ memstore.Store }
+
+func (l *loud) Configure(ctx context.Context, s shared.Settings) error {
+	// The descriptors themselves: Serve has replaced os.Stdout and os.Stderr.
+	for fd, text := range map[int]string{
+		1: strings.Repeat("o", 1<<20) + "\n",
+		2: strings.Repeat("e", 1<<20) + "\n" + `{"@message": 1, "@level": {}, "@timestamp": []}` + "\n",
+	} {
+		if _, err := syscall.Write(fd, []byte(text)); err != nil {
+			return err
+		}
+	}
+	fmt.Println(strings.Repeat("p", 1<<20))
+	return l.Store.Configure(ctx, s)
 }
 
 // hostile answers the handshake with garbage where the certificate belongs.
