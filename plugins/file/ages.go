@@ -74,4 +74,3 @@ func parseAge(k, v []byte) (age, size int64, key string, err error) {
 	}
 	return age, int64(binary.BigEndian.Uint64(v)), key, nil
 }
-

@@ -27,6 +27,9 @@ func (s *Store) update(ctx context.Context, keys []string, size int, fn func(*wr
 	}
 	defer done()
 	w := s.newWriter()
+	if size >= largeBatch {
+		w.batch = s.db.NewBatchWithSize(size + size/8)
+	}
 	err = func() error {
 		held := s.locks.acquire(keys)
 		defer s.locks.release(held)
@@ -44,7 +47,7 @@ func (s *Store) writable() error {
 	if err := s.health.failure(); err != nil {
 		return err
 	}
-	return s.files.stall()
+	return s.files.stalling()
 }
 
 // writer collects the writes of one batch, under the locks of their keys.
@@ -132,7 +135,6 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	}
 	w.losses = w.s.files.losses.Load()
 	w.s.written.Store(true)
-	size := w.batch.Len()
 	if w.s.bound != nil {
 		if err := w.s.bound.makeRoom(w); err != nil {
 			return err
@@ -148,8 +150,8 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	if err != nil {
 		return err
 	}
-	if size >= largeBatch && w.batch.Empty() {
-		// Pebble kept it, in place of a memtable.
+	if w.batch.Empty() {
+		// Pebble kept its content, in place of a memtable.
 		w.s.backlog.queued.Add(1)
 		w.s.backlog.heavy.Store(true)
 	}

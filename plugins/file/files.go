@@ -45,8 +45,8 @@ type files struct {
 	frozen  atomic.Bool
 	full    atomic.Bool // a memtable could not be written out
 
-	stalled atomic.Pointer[error] // the log could not be written
-	losses  atomic.Int64          // how often it gave up what could not be
+	stalled atomic.Pointer[stall] // the log is behind
+	losses  atomic.Int64          // how often it gave up what it was behind
 	wake    chan struct{}         // to write what the log is behind
 
 	mu  sync.Mutex
@@ -71,17 +71,20 @@ func (fs *files) freeze(what string, cause error) {
 	fs.frozen.Store(true)
 }
 
-// stall returns an error while the log is behind.
-func (fs *files) stall() error {
-	if err := fs.stalled.Load(); err != nil {
-		return fmt.Errorf("file: the disk is full: make room under %s: %w: %w", fs.dir, *err, cache.ErrUnavailable)
+// stall is why a log is behind.
+type stall struct{ err error }
+
+// stalling returns an error while the log is behind.
+func (fs *files) stalling() error {
+	if stall := fs.stalled.Load(); stall != nil {
+		return fmt.Errorf("file: the disk is full: make room under %s: %w: %w", fs.dir, stall.err, cache.ErrUnavailable)
 	}
 	return nil
 }
 
 // syncLog forces what was acknowledged to stable storage.
 func (fs *files) syncLog() error {
-	if err := fs.stall(); err != nil {
+	if err := fs.stalling(); err != nil {
 		return err
 	}
 	if l := fs.latest(); l != nil {

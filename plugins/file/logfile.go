@@ -26,7 +26,8 @@ type logFile struct {
 	written int64 // with the kernel
 	synced  int64 // on stable storage
 	behind  []byte
-	lost    bool // something before the end will never be written
+	stall   *stall // of the time when it came to be behind
+	lost    bool   // something before the end will never be written
 	closed  bool
 }
 
@@ -46,7 +47,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 		case err == nil:
 		case isFull(err) && !l.fs.opening.Load():
 			l.behind = append([]byte(nil), p[n:]...)
-			l.fs.stalled.Store(&err)
+			l.stall = &stall{err}
+			l.fs.stalled.Store(l.stall)
 			select {
 			case l.fs.wake <- struct{}{}:
 			default:
@@ -75,7 +77,8 @@ func (l *logFile) catchUp() bool {
 	if len(l.behind) > 0 {
 		return false
 	}
-	l.fs.stalled.Store(nil)
+	// The next log may be behind by now.
+	l.fs.stalled.CompareAndSwap(l.stall, nil)
 	return true
 }
 
@@ -187,5 +190,5 @@ func (l *logFile) cut() {
 	}
 	l.written, l.synced = end, min(l.synced, end)
 	l.note()
-	l.fs.stalled.Store(nil)
+	l.fs.stalled.CompareAndSwap(l.stall, nil)
 }

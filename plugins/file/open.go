@@ -68,6 +68,7 @@ func (s *Store) Configure(ctx context.Context, set shared.Settings) error {
 }
 
 func (s *Store) open(below vfs.FS, c config) (err error) {
+	s.bound = nil // of an attempt that failed
 	if c.dir, err = prepareDir(c.dir); err != nil {
 		return err
 	}

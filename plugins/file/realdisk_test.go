@@ -115,6 +115,13 @@ func (ff *foreignFile) remove(t *testing.T) {
 	}
 }
 
+func bytesFree(t *testing.T, dir string) int64 {
+	t.Helper()
+	var stat syscall.Statfs_t
+	noError(t, syscall.Statfs(dir, &stat))
+	return int64(stat.Bavail) * stat.Bsize
+}
+
 func fillRealDisk(t *testing.T, disk string, mode syncMode) {
 	dir := filepath.Join(disk, string(mode))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -139,14 +146,17 @@ func fillRealDisk(t *testing.T, disk string, mode syncMode) {
 	eventually(t, "what was deleted is given back", func() bool { return l.some(100) })
 	l.check(s)
 
-	// Somebody else fills it.
+	// Somebody else fills it, long before the store could.
 	for round := range 2 {
 		l.prefix = fmt.Sprint("round ", round)
+		noError(t, s.Clear(t.Context(), ""))
+		clear(l.acked)
+		eventually(t, "what was cleared is given back", func() bool { return bytesFree(t, disk) > 32<<20 })
 		var ff *foreignFile
 		started := make(chan struct{})
 		go func() {
 			defer close(started)
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 			ff = newForeignFile(t, filepath.Join(disk, "foreign"))
 		}()
 		l.run(always)
@@ -154,11 +164,7 @@ func fillRealDisk(t *testing.T, disk string, mode syncMode) {
 		<-ff.full
 		l.wantErrors("room")
 		l.check(s)
-		eventually(t, "nothing is free", func() bool {
-			var stat syscall.Statfs_t
-			err := syscall.Statfs(disk, &stat)
-			return err == nil && stat.Bavail == 0
-		})
+		eventually(t, "nothing is free", func() bool { return bytesFree(t, disk) == 0 })
 		l.check(s)
 		wantMiss(t, s, "nope")
 		ff.remove(t)
