@@ -50,11 +50,8 @@ func (a *app) execute(ctx context.Context, line string) error {
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return nil
 	}
-	if words[0] == "exit" || words[0] == "quit" {
-		return errExit
-	}
 	cmd := &cobra.Command{
-		Use:               "shell",
+		Use:               "harpia",
 		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:      true,
@@ -62,6 +59,10 @@ func (a *app) execute(ctx context.Context, line string) error {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	cmd.AddCommand(a.dataCommands()...)
+	cmd.AddCommand(&cobra.Command{
+		Use: "exit", Aliases: []string{"quit"}, Short: "End the shell", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return errExit },
+	})
 	a.prepare(cmd)
 	cmd.SetArgs(negativesLast(words))
 	return cmd.ExecuteContext(ctx)
