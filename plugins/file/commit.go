@@ -179,7 +179,7 @@ func (w *writer) finish(err error) error {
 	// The log never fails in the eyes of pebble: see logFile.
 	err = w.s.writable()
 	if err == nil && w.losses != w.s.files.losses.Load() {
-		err = fmt.Errorf("file: the disk was full: %w", cache.ErrUnavailable)
+		err = fmt.Errorf("file: the disk was full: make room under %s: %w", w.s.files.dir, cache.ErrUnavailable)
 	}
 	if err != nil {
 		return fmt.Errorf("%w (whether this write is kept is unknown)", err)

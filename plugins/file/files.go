@@ -254,6 +254,13 @@ func (fs *files) Remove(name string) error {
 	if fs.frozen.Load() {
 		return nil
 	}
+	// While it opens a store, pebble removes the old log before there is a new
+	// one. From then on nothing is expected of it.
+	if kind, num := fs.kindOf(name); kind == kindLog {
+		if err := fs.mark.dropLog(num); err != nil {
+			return err
+		}
+	}
 	return fs.FS.Remove(name)
 }
 

@@ -139,7 +139,7 @@ func openWatermark(fs vfs.FS, dir string, m marks, boot [36]byte) (*watermark, e
 	err = private(f)
 	for range 2 {
 		if err == nil {
-			err = w.update(true, func(*marks) {})
+			err = w.update(true, func(*marks) bool { return true })
 		}
 	}
 	if err == nil {
@@ -155,13 +155,17 @@ func openWatermark(fs vfs.FS, dir string, m marks, boot [36]byte) (*watermark, e
 	return w, nil
 }
 
-// update changes the marks. A file that is new must be known for good, with
-// sync, before anything relies on it: a mark may be behind its file, but not
-// name one that is gone.
-func (w *watermark) update(sync bool, change func(*marks)) error {
+// update changes the marks, if change returns true. A file that is new must be
+// known for good, with sync, before anything relies on it: a mark may be behind
+// its file, but not name one that is gone.
+func (w *watermark) update(sync bool, change func(*marks) bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	change(&w.m)
+	m := w.m
+	if !change(&m) {
+		return nil
+	}
+	w.m = m
 	w.m.turn++
 	b := w.m.encode(w.buf[:0])
 	at := int64(w.m.turn%2) * markPlace
@@ -201,32 +205,39 @@ func (w *watermark) unmap() {
 }
 
 func (w *watermark) newLog(num uint64) error {
-	return w.update(true, func(m *marks) { m.log, m.logWritten, m.logSynced = num, 0, 0 })
+	return w.update(true, func(m *marks) bool {
+		m.log, m.logWritten, m.logSynced = num, 0, 0
+		return true
+	})
+}
+
+// dropLog is called before a log is removed.
+func (w *watermark) dropLog(num uint64) error {
+	return w.update(true, func(m *marks) bool {
+		m.logWritten, m.logSynced = 0, 0
+		return m.log == num
+	})
 }
 
 func (w *watermark) logAt(num uint64, written, synced int64) error {
-	return w.update(false, func(m *marks) {
-		if m.log == num {
-			m.logWritten, m.logSynced = written, synced
-		}
+	return w.update(false, func(m *marks) bool {
+		m.logWritten, m.logSynced = written, synced
+		return m.log == num
 	})
 }
 
 func (w *watermark) newManifest(num uint64) error {
-	return w.update(true, func(m *marks) {
-		// Right after opening there is none but the last.
-		if m.manifest != 0 {
-			m.lastManifest, m.lastManifestSynced = m.manifest, m.manifestSynced
-		}
+	return w.update(true, func(m *marks) bool {
+		m.lastManifest, m.lastManifestSynced = m.manifest, m.manifestSynced
 		m.manifest, m.manifestSynced = num, 0
+		return true
 	})
 }
 
 func (w *watermark) manifestAt(num uint64, synced int64) error {
-	return w.update(false, func(m *marks) {
-		if m.manifest == num {
-			m.manifestSynced = synced
-		}
+	return w.update(false, func(m *marks) bool {
+		m.manifestSynced = synced
+		return m.manifest == num
 	})
 }
 
