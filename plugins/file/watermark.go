@@ -228,7 +228,10 @@ func (w *watermark) logAt(num uint64, written, synced int64) error {
 
 func (w *watermark) newManifest(num uint64) error {
 	return w.update(true, func(m *marks) bool {
-		m.lastManifest, m.lastManifestSynced = m.manifest, m.manifestSynced
+		// Right after opening there is none but the last.
+		if m.manifest != 0 {
+			m.lastManifest, m.lastManifestSynced = m.manifest, m.manifestSynced
+		}
 		m.manifest, m.manifestSynced = num, 0
 		return true
 	})
