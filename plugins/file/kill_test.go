@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // acknowledged is what the children were told.
@@ -69,7 +70,7 @@ func (a *acknowledged) check(t *testing.T, s *Store, first int) {
 // The moment after it was acknowledged, a write outlives this process, in
 // every mode.
 func TestKill(t *testing.T) {
-	const cycles = 6
+	const cycles = 9
 	for name, settings := range map[string][]string{
 		"always":   {"sync", "always"},
 		"interval": {"sync", "interval", "sync_interval", "5ms"},
@@ -83,7 +84,13 @@ func TestKill(t *testing.T) {
 			for cycle := range cycles {
 				first := (cycle + 1) * 1_000_000
 				child := startChild(t, "write", dir, settings, fmt.Sprintf("%s=%d", childFirst, first))
-				for range 20 + rand.IntN(2000) {
+				lines := 20 + rand.IntN(2000)
+				if cycle%3 == 2 {
+					// Somewhere while it opens, or soon after.
+					lines = 0
+					time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+				}
+				for range lines {
 					if !child.lines.Scan() {
 						t.Fatal("the child ended by itself")
 					}

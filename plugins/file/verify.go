@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 
@@ -196,28 +195,4 @@ func cutLog(fs vfs.FS, dir string, num uint64) (end int64, err error) {
 		err = errors.ErrUnsupported
 	}
 	return end, errors.Join(err, f.Sync(), f.Close())
-}
-
-// isOurs tells a directory of this store from one of somebody else's, by its
-// names alone; a new one is neither. It changes nothing.
-func isOurs(names []string) (ours bool, foreign string) {
-	for _, name := range names {
-		switch name {
-		case markName:
-			ours = true
-		case lockName, "lost+found":
-		default:
-			foreign = name
-		}
-	}
-	return ours, foreign
-}
-
-func listDir(dir string) ([]string, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	names, err := d.Readdirnames(-1)
-	return names, errors.Join(err, d.Close())
 }
