@@ -37,6 +37,9 @@ func (b *backlog) tooLong() bool {
 	return queued >= queuedTables || b.heavy.Load()
 }
 
+// bytes is about how much waits to be written out.
+func (b *backlog) bytes() int64 { return max(b.queued.Load(), 0) * tableSize }
+
 // awaitBacklog waits until a batch of size bytes may be written. The caller calls
 // done after a nil error.
 func (s *Store) awaitBacklog(ctx context.Context, size int) (done func(), err error) {

@@ -211,7 +211,7 @@ func (s *Store) openPebble(dir string, exists bool) (db *pebble.DB, err error) {
 // needs room itself, when less than the reserve is free.
 func (s *Store) makeRoom(below vfs.FS, c config) error {
 	b := newBallast(below, below.PathJoin(c.dir, "harpia.ballast"), c.reserve)
-	s.room = newRoom(below, c.dir, c.reserve, b)
+	s.room = newRoom(below, c.dir, c.reserve, b, s.backlog.bytes)
 	free, err := s.room.look()
 	if err != nil {
 		return err

@@ -24,9 +24,12 @@ type room struct {
 	dir     string
 	reserve int64
 	ballast *ballast
+	// unwritten is what was accepted and is not in tables yet, which will take
+	// as much room again.
+	unwritten func() int64
 
 	start time.Time
-	free  atomic.Int64 // at the last reading
+	free  atomic.Int64 // at the last reading, less what was unwritten
 	spent atomic.Int64 // written since
 	read  atomic.Int64 // when that was, after start
 
@@ -34,8 +37,8 @@ type room struct {
 	refusing bool
 }
 
-func newRoom(fs vfs.FS, dir string, reserve int64, b *ballast) *room {
-	return &room{fs: fs, dir: dir, reserve: reserve, ballast: b, start: time.Now()}
+func newRoom(fs vfs.FS, dir string, reserve int64, b *ballast, unwritten func() int64) *room {
+	return &room{fs: fs, dir: dir, reserve: reserve, ballast: b, unwritten: unwritten, start: time.Now()}
 }
 
 // admit returns an error if the disk has no room for n bytes more.
@@ -52,10 +55,11 @@ func (r *room) admit(n int64) error {
 	if err != nil {
 		return err
 	}
-	r.refuse(free < r.reserve, free)
-	if free-r.spent.Add(n) < r.reserve {
-		return fmt.Errorf("file: the disk has no room for %s more: %s of %s are free under %s and %s are reserved: make room there, or lower the setting reserve: %w",
-			mib(n), mib(free), mib(r.total()), r.dir, mib(r.reserve), cache.ErrUnavailable)
+	left := r.free.Load()
+	r.refuse(left < r.reserve, free)
+	if left-r.spent.Add(n) < r.reserve {
+		return fmt.Errorf("file: the disk has no room for %s more: %s of %s are free under %s, %s of that are for what was accepted before and %s are reserved: make room there, or lower the setting reserve: %w",
+			mib(n), mib(free), mib(r.total()), r.dir, mib(free-left), mib(r.reserve), cache.ErrUnavailable)
 	}
 	return nil
 }
@@ -67,7 +71,7 @@ func (r *room) look() (int64, error) {
 		return 0, fmt.Errorf("file: the free space under %s is unknown: %w: %w", r.dir, err, cache.ErrUnavailable)
 	}
 	free := int64(usage.AvailBytes)
-	r.free.Store(free)
+	r.free.Store(free - r.unwritten())
 	r.spent.Store(0)
 	r.read.Store(int64(time.Since(r.start)))
 	return free, nil
