@@ -114,7 +114,7 @@ func (b *bound) evict(over int64, keep map[string]bool) error {
 func (b *bound) evictExpired(_ int64, keep map[string]bool) (freed int64, err error) {
 	now := b.s.clock.Now().UnixMilli()
 	err = b.s.duePages(b.s.expiry.done.Load(), now, func(page []dueKey) (bool, error) {
-		w := b.s.newWriter()
+		w := b.s.newWriter(0)
 		w.now = now
 		var err error
 		freed, err = b.s.removeExpired(w, without(page, keep))
@@ -137,7 +137,7 @@ func without(page []dueKey, keep map[string]bool) []dueKey {
 }
 
 func (b *bound) evictOldest(over int64, keep map[string]bool) (freed int64, err error) {
-	w := b.s.newWriter()
+	w := b.s.newWriter(0)
 	evicted, kept := b.evicted, false
 	err = b.s.each(indexKey(spaceAge, b.evicted, ""), []byte{spaceAge + 1}, func(k, v []byte) (bool, error) {
 		age, size, key, err := parseAge(k, v)
@@ -212,7 +212,7 @@ func (b *bound) clear(ctx context.Context, prefix string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		w := b.s.newWriter()
+		w := b.s.newWriter(0)
 		err := func() error {
 			b.s.locks.acquireAll()
 			defer b.s.locks.releaseAll()

@@ -26,10 +26,7 @@ func (s *Store) update(ctx context.Context, keys []string, size int, fn func(*wr
 		return err
 	}
 	defer done()
-	w := s.newWriter()
-	if size >= largeBatch {
-		w.batch = s.db.NewBatchWithSize(size + size/8)
-	}
+	w := s.newWriter(size)
 	err = func() error {
 		held := s.locks.acquire(keys)
 		defer s.locks.release(held)
@@ -64,8 +61,16 @@ type writer struct {
 	keep map[string]bool
 }
 
-func (s *Store) newWriter() *writer {
-	return &writer{s: s, batch: s.db.NewBatch()}
+// newWriter begins a batch of about size bytes.
+func (s *Store) newWriter(size int) *writer {
+	w := &writer{s: s}
+	if size >= largeBatch {
+		// Or it would grow by doubling.
+		w.batch = s.db.NewBatchWithSize(size + size/8)
+	} else {
+		w.batch = s.db.NewBatch()
+	}
+	return w
 }
 
 // get returns the live record under key. Its value is good until release.

@@ -88,7 +88,7 @@ func (s *Store) sweepKeys(page []dueKey) error {
 	for i, d := range page {
 		keys[i] = d.key
 	}
-	w := s.newWriter()
+	w := s.newWriter(0)
 	err := func() error {
 		held := s.locks.acquire(keys)
 		defer s.locks.release(held)

@@ -138,21 +138,21 @@ func (l *logFile) forceLocked() error {
 	l.mu.Lock()
 	size, done := l.written, l.closed || l.written == l.synced
 	l.mu.Unlock()
-	if err := l.fs.health.failure(); err != nil {
-		return err
+	if l.fs.frozen.Load() {
+		return l.fs.health.failure()
 	}
 	if done {
 		return nil
 	}
 	if err := l.File.SyncData(); err != nil {
 		l.fs.freeze("the log could not be synced", err)
-		return l.fs.health.failure()
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.synced = size
 	l.note()
-	return l.fs.health.failure()
+	return nil
 }
 
 // Close makes the log durable in every mode, before the next one exists: only
@@ -163,9 +163,7 @@ func (l *logFile) Close() error {
 	}
 	l.forcing.Lock()
 	defer l.forcing.Unlock()
-	if err := l.forceLocked(); err != nil && !l.fs.frozen.Load() {
-		l.fs.freeze("the log could not be closed", err)
-	}
+	_ = l.forceLocked() // a failure has frozen the directory
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true

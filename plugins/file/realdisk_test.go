@@ -44,7 +44,7 @@ func TestRealFullDisk(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	switch {
-	case errors.Is(err, syscall.EPERM), strings.Contains(string(out), cannotMount):
+	case cmd.Process == nil, strings.Contains(string(out), cannotMount):
 		if os.Getenv(requireAll) == "1" {
 			t.Fatalf("%s: %v\n%s", cannotMount, err, out)
 		}

@@ -48,12 +48,12 @@ func openWatermark(fs vfs.FS, dir string, m marks, boot [36]byte) (*watermark, e
 	}
 	w := &watermark{f: f, m: m}
 	err = private(f)
-	for range 2 {
+	for _, sync := range []bool{false, true} {
 		if err == nil {
-			err = w.update(true, func(*marks) bool { return true })
+			err = w.update(sync, func(*marks) bool { return true })
 		}
 	}
-	if err == nil {
+	if err == nil && m.turn == 0 {
 		err = syncDir(fs, dir)
 	}
 	if err != nil {
@@ -80,7 +80,8 @@ func (w *watermark) update(sync bool, change func(*marks) bool) error {
 	w.m.turn++
 	b := w.m.encode(w.buf[:0])
 	at := int64(w.m.turn%2) * markPlace
-	if !w.put(b, at) {
+	// What must be on disk does not rely on memory and file being one.
+	if sync || !w.put(b, at) {
 		if _, err := w.f.WriteAt(b, at); err != nil && (sync || !isFull(err)) {
 			return fmt.Errorf("writing the watermark: %w", err)
 		}

@@ -87,7 +87,7 @@ func (s *Store) Clear(ctx context.Context, prefix string) error {
 	if s.bound != nil && prefix != "" {
 		return s.bound.clear(ctx, prefix)
 	}
-	w := s.newWriter()
+	w := s.newWriter(0)
 	err := func() error {
 		// No write may be between its reading and its writing meanwhile: it
 		// would bring back what is cleared.
