@@ -157,8 +157,18 @@ func (s *Store) writeOut() {
 	if !s.written.Load() || s.writable() != nil || s.files.full.Load() || s.room.half() {
 		return
 	}
-	if err := s.db.Flush(); err != nil {
+	written, err := s.db.AsyncFlush()
+	if err != nil {
 		slog.Warn("file: the log was left to be replayed", "error", err.Error())
+		return
+	}
+	// Pebble tries for ever.
+	for s.writable() == nil && !s.files.full.Load() {
+		select {
+		case <-written:
+			return
+		case <-time.After(lookAgain):
+		}
 	}
 }
 
@@ -217,8 +227,8 @@ func (s *Store) makeRoom(below vfs.FS, c config) error {
 		return err
 	}
 	if total := s.room.total(); c.reserve > 0 && total-c.reserve <= b.size {
-		return fmt.Errorf("%w: reserve: the whole file system of %s has %s, and %s with a quarter more are to be kept free: set a smaller one, such as reserve=%dKiB",
-			shared.ErrSetting, c.dir, mib(total), mib(c.reserve), total/8>>10)
+		return fmt.Errorf("%w: reserve: the whole file system of %s has %s, and %s with a quarter more are to be kept free: set a smaller one, such as reserve=%dMiB",
+			shared.ErrSetting, c.dir, mib(total), mib(c.reserve), max(total/8>>20, 1))
 	}
 	if free < c.reserve {
 		b.release()

@@ -116,14 +116,17 @@ func (s *Store) clearRange(w *writer, prefix string) error {
 	}
 	from, end := entryKey(prefix), prefixEnd(entryKey(prefix))
 	var few [][]byte
-	err := s.each(from, end, func(k, _ []byte) (bool, error) {
+	size, many := 0, false
+	err := s.each(from, end, func(k, v []byte) (bool, error) {
 		few = append(few, append([]byte(nil), k...))
-		return len(few) <= fewKeys, nil
+		size += len(v)
+		many = len(few) > fewKeys || size > pageBytes
+		return !many, nil
 	})
 	if err != nil {
 		return err
 	}
-	if len(few) > fewKeys {
+	if many {
 		s.garbage.add(reclaimBytes)
 		return w.batch.DeleteRange(from, end, nil)
 	}
