@@ -103,10 +103,14 @@ func (c *Cache[V]) Update(ctx context.Context, key string, change func(v V, ok b
 }
 
 func (c *Cache[V]) tryUpdate(ctx context.Context, full string, change func(V, bool) (V, error), opts []SetOption) (bool, error) {
-	old, ok, err := c.read(ctx, full)
+	old, present, err := c.store.Get(ctx, full)
 	if err != nil {
+		c.count.errors.Add(1)
 		return false, err
 	}
+	// An entry that the store should not return any more is still what a swap
+	// has to replace.
+	_, ok, _ := c.live(old, present)
 	var v V
 	if ok {
 		if v, err = c.decode(old.Value); err != nil {
@@ -129,7 +133,7 @@ func (c *Cache[V]) tryUpdate(ctx context.Context, full string, change func(V, bo
 	}
 	defer w.done()
 	var done bool
-	if ok {
+	if present {
 		done, err = CompareAndSwap(ctx, c.store, full, old.Value, e)
 	} else {
 		done, err = SetIfAbsent(ctx, c.store, full, e)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,8 @@ type Cache[V any] struct {
 	flights *flights
 	count   counters
 	closed  atomic.Bool
+	closing sync.Once
+	err     error // of closing
 }
 
 // New returns a cache. It fails only on options that make no sense.
@@ -124,9 +127,10 @@ func (c *Cache[V]) Keys(ctx context.Context, prefix string) iter.Seq2[string, er
 				yield("", err)
 				return
 			}
-			// A key that is the prefix alone is not one of this cache's.
+			// A key that is the prefix alone is not one of this cache's, and a
+			// store that ignores the prefix must not show the neighbours'.
 			short, ok := strings.CutPrefix(key, c.prefix)
-			if !ok || short == "" {
+			if !ok || short == "" || !strings.HasPrefix(short, prefix) {
 				continue
 			}
 			if !yield(short, nil) {
@@ -159,14 +163,14 @@ func (c *Cache[V]) Stats() Stats { return c.count.stats() }
 // Close ends the cache: loads in flight are cancelled and waited for, later
 // calls return ErrClosed, and a store that the cache made itself is closed.
 func (c *Cache[V]) Close() error {
-	if c.closed.Swap(true) {
-		return nil
-	}
-	c.flights.close()
-	if c.own {
-		return Close(c.store)
-	}
-	return nil
+	c.closing.Do(func() {
+		c.closed.Store(true)
+		c.flights.close()
+		if c.own {
+			c.err = Close(c.store)
+		}
+	})
+	return c.err
 }
 
 // key checks a caller's key and returns the store's.

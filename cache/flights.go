@@ -214,12 +214,14 @@ func (f *flights) join(key string) (l *load, first bool, err error) {
 func (f *flights) store(key string, l *load, fill func()) {
 	s := f.shard(key)
 	s.mu.Lock()
-	if l.stale || fill == nil {
+	k := s.keys[key] // not nil unless l is stale
+	// A write that gave up waiting for a fill may leave it running: two at a
+	// time would be one too many to wait for.
+	if l.stale || fill == nil || k.fill != nil {
 		s.end(key, l)
 		s.mu.Unlock()
 		return
 	}
-	k := s.keys[key]
 	k.fill = l
 	s.mu.Unlock()
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // GetOrLoad returns the value under key, or loads it and stores it with the
@@ -31,12 +32,15 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 		return none, err
 	}
 	e, ok, err := c.read(ctx, full)
-	switch {
-	case err == nil && ok:
+	if err == nil && ok {
 		if v, err := c.decode(e.Value); err == nil {
 			return v, nil
 		}
-	case errors.Is(err, ErrClosed) || ctx.Err() != nil:
+	}
+	if errors.Is(err, ErrClosed) {
+		return none, err
+	}
+	if err := ctx.Err(); err != nil {
 		return none, err
 	}
 
@@ -68,13 +72,10 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 	defer func() { c.flights.store(full, l, fill) }()
 
 	// Another load may have ended between the caller's miss and its joining.
-	e, ok, err := c.store.Get(ctx, full)
-	absent := err == nil && !ok
-	if err == nil && ok {
-		if _, err := c.decode(e.Value); err == nil {
-			l.data = e.Value
-			return
-		}
+	found, ok, err := c.store.Get(ctx, full)
+	if err == nil && ok && c.usable(found) {
+		l.data = found.Value
+		return
 	}
 
 	c.count.loads.Add(1)
@@ -84,31 +85,65 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 		c.count.loadErrors.Add(1)
 		return
 	}
-	fill = func() { c.fill(ctx, full, l, absent, opts) }
+	fill = func() { c.fill(caller, full, l, found, ok, opts) }
 }
 
-// fill stores what was loaded. If someone outside this cache has set the key
-// since it was seen absent, theirs is the newer value.
-func (c *Cache[V]) fill(ctx context.Context, full string, l *load, absent bool, opts []SetOption) {
+// fillTimeout bounds the storing of what was loaded. It is not what the load
+// has left of its own time: a store that is given up in the middle of a write
+// may still do it, at a moment when nobody waits for it any more.
+const fillTimeout = 5 * time.Second
+
+// fill stores what was loaded in the place of found, which could not be used,
+// or of nothing. If someone outside this cache has set the key since, theirs is
+// the newer value.
+func (c *Cache[V]) fill(caller context.Context, full string, l *load, found Entry, ok bool, opts []SetOption) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), fillTimeout)
+	defer cancel()
 	expires, err := deadline(c.ttl, opts)
 	if err != nil {
 		return
 	}
 	e := Entry{Value: l.data, Expires: expires}
-	if !absent || !c.can.Has(CanAdd) {
-		c.wrote(&c.count.sets, 1, c.store.Set(ctx, full, e))
-		return
+	stored := true
+	switch {
+	case ok && c.can.Has(CanSwap):
+		stored, err = CompareAndSwap(ctx, c.store, full, found.Value, e)
+	case !ok && c.can.Has(CanAdd):
+		stored, err = SetIfAbsent(ctx, c.store, full, e)
+	default:
+		err = c.store.Set(ctx, full, e)
 	}
-	stored, err := SetIfAbsent(ctx, c.store, full, e)
-	if stored || err != nil {
-		c.wrote(&c.count.sets, 1, err)
-		return
-	}
-	if e, ok, err := c.store.Get(ctx, full); err == nil && ok {
-		if _, err := c.decode(e.Value); err == nil {
-			l.data = e.Value
+	switch {
+	case err != nil:
+		c.count.errors.Add(1)
+		if ctx.Err() != nil || errors.Is(err, ErrUnavailable) {
+			// It may have been stored, or may yet be; what follows must not
+			// find it.
+			c.forget(caller, full)
+		}
+	case stored:
+		c.count.sets.Add(1)
+	default:
+		if theirs, ok, err := c.store.Get(ctx, full); err == nil && ok && c.usable(theirs) {
+			l.data = theirs.Value
 		}
 	}
+}
+
+// forget deletes the key if that can be done now.
+func (c *Cache[V]) forget(caller context.Context, full string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), fillTimeout)
+	defer cancel()
+	c.count.failed(c.store.Delete(ctx, full))
+}
+
+// usable reports whether e is live and can be decoded.
+func (c *Cache[V]) usable(e Entry) bool {
+	if e.Expired(time.Now()) {
+		return false
+	}
+	_, err := c.decode(e.Value)
+	return err == nil
 }
 
 // call runs a caller's load function and encodes its result. A panic in it

@@ -329,6 +329,126 @@ func TestALoadDuringADelete(t *testing.T) {
 	})
 }
 
+// A context that ends during a miss is an error, not a value.
+func TestGetOrLoadWithAnEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newCache[string](t, cache.Options{Store: cancelling{openMemory(t), cancel}})
+	v, err := c.GetOrLoad(ctx, "k", func(context.Context) (string, error) { return "v", nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("GetOrLoad = %q, %v", v, err)
+	}
+}
+
+// cancelling ends a caller's context while it answers.
+type cancelling struct {
+	*cache.Memory
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Get(context.Context, string) (cache.Entry, bool, error) {
+	c.cancel()
+	return cache.Entry{}, false, nil
+}
+
+// gated is a store without an Adder whose Set waits to be let go, if it is to.
+type gated struct {
+	noAdder
+	gate func(e cache.Entry)
+}
+
+func (g gated) Set(ctx context.Context, key string, e cache.Entry) error {
+	g.gate(e)
+	return g.noAdder.Set(ctx, key, e)
+}
+
+// Of two loads only one stores its result at a time, even when a write between
+// them gave up waiting: a later write must know which to wait for.
+func TestOneFillAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letGo := map[string]chan struct{}{"first": make(chan struct{}), "second": make(chan struct{})}
+		c := newCache[string](t, cache.Options{Store: gated{noAdder{openMemory(t)}, func(e cache.Entry) { <-letGo[string(e.Value)] }}})
+		load := func(v string) {
+			_, _ = c.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { return v, nil })
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { load("first") })
+		synctest.Wait()
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := c.Delete(impatient, "k"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a delete that gives up: %v", err)
+		}
+		wg.Go(func() { load("second") })
+		synctest.Wait()
+		close(letGo["first"])
+		synctest.Wait()
+		deleted := make(chan struct{})
+		go func() {
+			mustDelete(t, c, "k")
+			close(deleted)
+		}()
+		synctest.Wait()
+		close(letGo["second"])
+		wg.Wait()
+		<-deleted
+		wantMiss(t, c, "k")
+	})
+}
+
+// What was loaded and could not be stored for sure is not there afterwards.
+func TestAFillOfUnknownOutcomeIsTakenBack(t *testing.T) {
+	m := openMemory(t)
+	c := newCache[string](t, cache.Options{Store: unsure{noAdder{m}}})
+	v, err := c.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { return "v", nil })
+	if v != "v" || err != nil {
+		t.Errorf("GetOrLoad = %q, %v", v, err)
+	}
+	wantMiss(t, c, "k")
+}
+
+// unsure sets and does not say so.
+type unsure struct{ noAdder }
+
+func (u unsure) Set(ctx context.Context, key string, e cache.Entry) error {
+	_ = u.noAdder.Set(ctx, key, e)
+	return cache.ErrUnavailable
+}
+
+// A store whose clock is late returns what has expired; nobody is given it.
+func TestExpiredEntryOfASlowClockIsLoadedAgain(t *testing.T) {
+	c := newCache[string](t, cache.Options{Store: lateStore{}})
+	v, err := c.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { return "new", nil })
+	if v != "new" || err != nil {
+		t.Errorf("GetOrLoad = %q, %v", v, err)
+	}
+}
+
+// Another host's value is not overwritten because it could not be read.
+func TestALoadThatCouldNotReadGivesWay(t *testing.T) {
+	m := openMemory(t)
+	c := newCache[string](t, cache.Options{Store: &blinking{Memory: m}})
+	v, err := c.GetOrLoad(t.Context(), "k", func(ctx context.Context) (string, error) {
+		return "loaded", m.Set(ctx, "k", cache.Entry{Value: []byte("theirs")})
+	})
+	if v != "theirs" || err != nil {
+		t.Errorf("GetOrLoad = %q, %v", v, err)
+	}
+	wantValue(t, c, "k", "theirs")
+}
+
+// blinking cannot be read twice.
+type blinking struct {
+	*cache.Memory
+	reads atomic.Int32
+}
+
+func (b *blinking) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	if b.reads.Add(1) <= 2 {
+		return cache.Entry{}, false, cache.ErrUnavailable
+	}
+	return b.Memory.Get(ctx, key)
+}
+
 // Writers change a source and then tell the cache; from then on nobody may be
 // given what the source held before.
 func TestNobodyReadsAStaleLoad(t *testing.T) {

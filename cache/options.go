@@ -18,7 +18,8 @@ type Options struct {
 	// their own. 0: they do not expire.
 	TTL time.Duration
 	// Prefix is put before every key in the store. Keys, Clear and the others
-	// neither show nor touch what has another prefix.
+	// neither show nor touch what has another prefix. Of two caches on one
+	// store, the prefix of one must not begin that of the other.
 	Prefix string
 	// Codec turns values into bytes. Nil: Raw for []byte and string, else JSON.
 	Codec Codec

@@ -65,11 +65,16 @@ func (c *Client) setInfo(i Info) {
 	c.recv = grpc.MaxCallRecvMsgSize(i.Limits.MaxValue + messageSlack)
 }
 
-// Describe asks the plugin what it is and remembers it. It is called once,
-// before the client is shared.
+// Describe asks the plugin what it is and remembers it. It is called before
+// the client is shared, and once more after Configure, since limits and
+// capabilities may depend on the settings. A deadline of ctx is taken as it is:
+// the start of a plugin may take longer than a call.
 func (c *Client) Describe(ctx context.Context) (Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, CallTimeout)
+		defer cancel()
+	}
 	r, err := c.rpc.Describe(ctx, &storepb.DescribeRequest{})
 	if err != nil {
 		return Info{}, fromStatus(err)
@@ -146,8 +151,11 @@ func (c *Client) failed(caller context.Context, err error) error {
 	if cause := caller.Err(); cause != nil {
 		return cause
 	}
-	if err = fromStatus(err); errors.Is(err, context.DeadlineExceeded) {
+	switch err = fromStatus(err); {
+	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: the plugin %s did not answer in time", cache.ErrUnavailable, c.info.Name)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: the plugin %s gave the call up", cache.ErrUnavailable, c.info.Name)
 	}
 	return err
 }

@@ -69,7 +69,10 @@ func Serve(store cache.Store) {
 		if ended.Load() {
 			grace = closeGrace
 		}
-		time.AfterFunc(grace, func() { os.Exit(1) })
+		time.AfterFunc(grace, func() {
+			removeSocketDir()
+			os.Exit(1)
+		})
 		<-serving
 		rpc.Stop()
 	}()
@@ -78,7 +81,7 @@ func Serve(store cache.Store) {
 		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: Plugins(s)},
 		Logger:           hclog.New(&hclog.LoggerOptions{Output: stderr, JSONFormat: true, Level: hclog.Warn}),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			rpc = grpc.NewServer(append(opts, serverOptions(s, g)...)...)
+			rpc = grpc.NewServer(append(opts, serverOptions(g)...)...)
 			close(serving)
 			return rpc
 		},
@@ -91,8 +94,10 @@ func Serve(store cache.Store) {
 	removeSocketDir()
 }
 
-func serverOptions(s *server, g *guard) []grpc.ServerOption {
-	size := s.info.Load().Limits.MaxValue + messageSlack
+func serverOptions(g *guard) []grpc.ServerOption {
+	// A swap carries two values, and the store's limit may still grow when it
+	// is configured: server.entry checks it.
+	const size = 2*maxWireValue + messageSlack
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(size),
 		grpc.MaxSendMsgSize(size),
@@ -110,14 +115,14 @@ func leaveSignalsToHost() {
 }
 
 // removeSocketDir removes the private directory that the host made for the
-// socket; a host that was killed cannot. Only empty directories of the host's
-// naming go.
+// socket; a host that was killed cannot. Only one of the host's naming goes,
+// and the directory around it if nothing else is in it.
 func removeSocketDir() {
 	dir := os.Getenv(plugin.EnvUnixSocketDir)
 	if dir == "" || !strings.HasPrefix(filepath.Base(filepath.Dir(dir)), SocketDirPrefix) {
 		return
 	}
-	_ = os.Remove(dir)
+	_ = os.RemoveAll(dir)
 	_ = os.Remove(filepath.Dir(dir))
 }
 

@@ -15,6 +15,9 @@ const (
 	batchBytes = 4 << 20
 	// batchItems is the most operations that the host puts into one message.
 	batchItems = 1 << 10
+	// MaxAnswer is the largest message that a host takes as the answer to a call
+	// that brings back no value.
+	MaxAnswer = batchBytes
 	// messageSlack covers keys and framing around the largest value.
 	messageSlack = 2*batchBytes + 2*cache.MaxKey
 )
@@ -27,13 +30,15 @@ func (s *server) GetMany(ctx context.Context, r *storepb.GetManyRequest) (*store
 	}
 	keys := fromKeys(r.GetKeys())
 	out := &storepb.GetManyResponse{}
-	for size, step := 0, 16; len(keys) > 0 && size < batchBytes; step *= 2 {
-		n := min(step, len(keys))
+	largest := 1
+	for size, step := 0, 1; len(keys) > 0 && size < batchBytes; step = min(2*step, 128) {
+		n := min(step, len(keys), max(1, batchBytes/largest))
 		found, err := cache.GetMany(ctx, s.store, keys[:n])
 		if err != nil {
 			return nil, toStatus(err)
 		}
 		for _, f := range found {
+			largest = max(largest, len(f.Entry.Value))
 			if size += len(f.Entry.Value); size > batchBytes && len(out.Results) > 0 {
 				return out, nil
 			}

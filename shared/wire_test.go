@@ -28,8 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func dial(t *testing.T, s storepb.StoreServer) *grpc.ClientConn {
 	t.Helper()
 	g := &guard{log: newLogger(t.Output(), 0)}
-	srv := newServer(nopStore{})
-	rpc := grpc.NewServer(serverOptions(srv, g)...)
+	rpc := grpc.NewServer(serverOptions(g)...)
 	storepb.RegisterStoreServer(rpc, s)
 	l := bufconn.Listen(1 << 20)
 	done := make(chan struct{})
@@ -205,6 +204,10 @@ func TestLargeValues(t *testing.T) {
 	items := []cache.Item{{Key: "a", Entry: largest}, {Key: "b", Entry: largest}, {Key: "c", Entry: cache.Entry{Value: []byte("v")}}}
 	if err := c.SetMany(t.Context(), items); err != nil {
 		t.Fatal(err)
+	}
+	// A swap carries two of them.
+	if ok, err := c.CompareAndSwap(t.Context(), "a", largest.Value, largest); !ok || err != nil {
+		t.Errorf("CompareAndSwap of the largest value: %v, %v", ok, err)
 	}
 	got, err := c.GetMany(t.Context(), []string{"c", "a", "nothing", "b"})
 	if err != nil || len(got) != 4 {

@@ -66,7 +66,8 @@ func dataDir() string {
 }
 
 // List returns the plugins in dirs, by name; of two with one name the one that
-// Open would take. A directory that is not there holds none.
+// Open would take. What cannot be run is left out. A directory that is not
+// there holds none.
 func List(dirs []string) ([]Found, error) {
 	byName := make(map[string]Found)
 	for _, dir := range dirs {
@@ -80,16 +81,16 @@ func List(dirs []string) ([]Found, error) {
 		for _, e := range entries {
 			name, ok := strings.CutPrefix(e.Name(), shared.BinaryPrefix)
 			name = strings.TrimSuffix(name, exeSuffix)
-			path := filepath.Join(dir, e.Name())
-			if _, taken := byName[name]; !ok || taken || !nameOnly.MatchString(name) || checkProgram(path) != nil {
-				continue
+			if _, taken := byName[name]; ok && !taken && nameOnly.MatchString(name) {
+				byName[name] = Found{Name: name, Path: filepath.Join(dir, e.Name())}
 			}
-			byName[name] = Found{Name: name, Path: path}
 		}
 	}
 	found := make([]Found, 0, len(byName))
 	for _, f := range byName {
-		found = append(found, f)
+		if checkProgram(f.Path) == nil {
+			found = append(found, f)
+		}
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].Name < found[j].Name })
 	return found, nil

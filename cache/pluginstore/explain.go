@@ -19,7 +19,7 @@ import (
 var ErrStart = errors.New("pluginstore: plugin did not start")
 
 // handshakeLine is CORE|VERSION|NETWORK|ADDRESS|PROTOCOL…
-var handshakeLine = regexp.MustCompile(`^\d+\|(\d+)\|[^|]*\|[^|]*(?:\|([^|]*))?`)
+var handshakeLine = regexp.MustCompile(`^\d+\|(\d+)\|([^|]*)\|[^|]*(?:\|([^|]*))?`)
 
 // explain says why a plugin did not start and what to do about it, from what
 // the process itself showed; cause is what go-plugin made of it.
@@ -44,10 +44,14 @@ func explain(path string, p *process, timeout time.Duration, cause error) error 
 		return fail("printed %q to standard output before its handshake; a plugin keeps standard output for the handshake: print to standard error%s", shorten(line), p.said())
 	case m != nil && m[1] != fmt.Sprint(shared.ProtocolVersion):
 		return fail("speaks version %s of the store protocol and this host version %d; use a plugin and a host of the same generation", m[1], shared.ProtocolVersion)
-	case m != nil && m[2] != "grpc":
-		return fail("serves %q and a store plugin must serve grpc", m[2])
+	case m != nil && m[2] != "unix":
+		return fail("listens on %q and a store plugin listens on a Unix socket in PLUGIN_UNIX_SOCKET_DIR", m[2])
+	case m != nil && m[3] != "grpc":
+		return fail("serves %q and a store plugin must serve grpc", m[3])
 	case m == nil && ended:
 		return fail("ended before its handshake: %s; is it a store plugin?%s", p.exit(), p.said())
+	case m == nil && !errors.Is(cause, context.DeadlineExceeded):
+		return fail("closed its standard output before its handshake; is it a store plugin?%s", p.said())
 	case m == nil:
 		return fail("did not answer within %v; is it a store plugin?%s", timeout, p.said())
 	case ended:
@@ -61,18 +65,23 @@ func explain(path string, p *process, timeout time.Duration, cause error) error 
 	return fail("failed: %v%s", cause, p.said())
 }
 
-// said quotes the last that the plugin wrote to standard error.
+// said quotes the last that the plugin wrote to standard error, on one line.
 func (p *process) said() string {
-	if text := p.stderr.last(); text != "" {
-		return "; its last words: " + text
+	text := p.stderr.last()
+	if text == "" {
+		return ""
 	}
-	return ""
+	const most = 400
+	if len(text) > most {
+		text = "…" + strings.ToValidUTF8(text[len(text)-most:], "")
+	}
+	return "; its last words: " + strings.ReplaceAll(text, "\n", " | ")
 }
 
 func shorten(line string) string {
 	const most = 200
 	if len(line) > most {
-		return line[:most] + "…"
+		return strings.ToValidUTF8(line[:most], "") + "…"
 	}
 	return line
 }

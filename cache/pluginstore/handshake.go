@@ -2,6 +2,7 @@ package pluginstore
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -16,12 +17,14 @@ const maxHandshake = 16 << 10
 // block the plugin.
 type handshake struct {
 	pipe *os.File
-	rest *lines // what is printed after the first line
+	rest *lines        // what is printed after the first line
+	done chan struct{} // closed at the end of the output
 
 	mu     sync.Mutex // for line, which others call
 	first  []byte     // what was printed so far of the first line
 	passed bool       // it is complete
 	read   int        // how much of it was read
+	ended  sync.Once
 }
 
 // Read implements io.Reader.
@@ -42,7 +45,8 @@ func (h *handshake) Read(p []byte) (int, error) {
 			return h.read, nil
 		}
 		if err != nil {
-			return 0, err
+			h.ended.Do(func() { close(h.done) })
+			return 0, io.EOF
 		}
 	}
 }

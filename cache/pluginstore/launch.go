@@ -14,6 +14,7 @@ import (
 	hclog "github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/harpia-go/harpia/cache"
@@ -43,10 +44,13 @@ type instance struct {
 // launch starts the program at path and opens its store. Whatever goes wrong,
 // nothing is left running and nothing on disk.
 // settings turns what the plugin declares into what it is given.
-func launch(ctx context.Context, path string, settings func(shared.Info) ([]shared.SettingValue, error), o *Options) (*instance, error) {
+func launch(ctx context.Context, u URL, path string, settings func(shared.Info) ([]shared.SettingValue, error), o *Options) (*instance, error) {
 	in, err := begin(ctx, path, o)
 	if err != nil {
 		return nil, err
+	}
+	if name := in.client.Info().Name; u.Name != "" && name != u.Name {
+		in.log.Warn("the plugin calls itself otherwise", "name", name, "path", path)
 	}
 	given, err := settings(in.client.Info())
 	if err != nil {
@@ -54,7 +58,7 @@ func launch(ctx context.Context, path string, settings func(shared.Info) ([]shar
 		return nil, err
 	}
 	if err := in.client.Configure(ctx, given); err != nil {
-		err = in.refused(ctx, path, err)
+		err = in.refused(ctx, u, path, err)
 		in.abort()
 		return nil, err
 	}
@@ -96,6 +100,7 @@ func begin(ctx context.Context, path string, o *Options) (*instance, error) {
 // start drives the handshake. A config, its command and its runner serve
 // one start only.
 func (in *instance) start(ctx context.Context, path string, o *Options) error {
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)
 	defer cancel()
 	in.plug = plugin.NewClient(&plugin.ClientConfig{
@@ -108,8 +113,11 @@ func (in *instance) start(ctx context.Context, path string, o *Options) error {
 		StartTimeout:     o.StartTimeout + time.Second,
 		Logger:           hclogTo(in.log),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
-		SyncStdout:       &lines{each: func(line string) { in.log.Info(line) }},
-		SyncStderr:       &lines{each: in.proc.stderr.line},
+		// go-plugin would take answers of 2 GiB. Calls that may bring back a
+		// value have a bound of their own.
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(shared.MaxAnswer))},
+		SyncStdout:      &lines{each: func(line string) { in.log.Info(line) }},
+		SyncStderr:      &lines{each: in.proc.stderr.line},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			in.proc.addEnv(spec.Env)
 			return in.proc, nil
@@ -119,8 +127,8 @@ func (in *instance) start(ctx context.Context, path string, o *Options) error {
 	if err == nil {
 		return nil
 	}
-	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
-		return cause
+	if cause := caller.Err(); cause != nil {
+		return fmt.Errorf("pluginstore: the start of %s was given up: %w", path, cause)
 	}
 	return explain(path, in.proc, o.StartTimeout, err)
 }
@@ -165,10 +173,10 @@ func (in *instance) connect(ctx context.Context) error {
 }
 
 // refused says why the plugin did not open its store.
-func (in *instance) refused(ctx context.Context, path string, err error) error {
+func (in *instance) refused(ctx context.Context, u URL, path string, err error) error {
 	switch {
 	case errors.Is(err, shared.ErrSetting):
-		return fmt.Errorf("%s: %w (see: host plugins describe %[1]s)", in.client.Info().Name, err)
+		return fmt.Errorf("%s: %w (see: host plugins describe %s)", in.client.Info().Name, err, u.Name+u.Path)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case in.proc.awaitEnd(exitGrace):

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,11 +52,13 @@ type output struct {
 func (o *output) line(line string) {
 	level, msg, attrs := parseLine(line)
 	o.log.LogAttrs(context.Background(), level, msg, attrs...)
-	if level < slog.LevelWarn && len(attrs) > 0 {
+	if level < slog.LevelWarn {
 		return
 	}
 	for _, a := range attrs {
-		msg += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		for _, field := range a.Value.Group() {
+			msg += fmt.Sprintf(" %s=%v", field.Key, field.Value)
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,13 +101,17 @@ func parseLine(line string) (slog.Level, string, []slog.Attr) {
 	default:
 		_ = level.UnmarshalText([]byte(name))
 	}
-	var attrs []slog.Attr
-	for k, v := range record {
+	// In a group: they must not pass for the host's own.
+	var fields []any
+	for _, k := range slices.Sorted(maps.Keys(record)) {
 		if !strings.HasPrefix(k, "@") {
-			attrs = append(attrs, slog.Any(k, v))
+			fields = append(fields, slog.Any(k, record[k]))
 		}
 	}
-	return level, msg, attrs
+	if len(fields) == 0 {
+		return level, msg, nil
+	}
+	return level, msg, []slog.Attr{slog.Group("fields", fields...)}
 }
 
 // lines is a writer that calls each for every line, without its end; a longer

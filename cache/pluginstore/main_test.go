@@ -35,6 +35,8 @@ var programs = map[string]func(){
 	"harpia-store-silent":  func() { time.Sleep(time.Hour) },
 	"harpia-store-exits":   func() { fmt.Fprintln(os.Stderr, "no license found"); os.Exit(3) },
 	"harpia-store-future":  func() { fmt.Println("1|99|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
+	"harpia-store-tcp":     func() { fmt.Println("1|1|tcp|127.0.0.1:1|grpc|"); time.Sleep(time.Hour) },
+	"harpia-store-closes":  func() { _ = os.Stdout.Close(); time.Sleep(time.Hour) },
 	"harpia-store-netrpc":  func() { fmt.Println("1|1|unix|/nowhere|netrpc"); time.Sleep(time.Hour) },
 	"harpia-store-plain":   func() { _ = os.Unsetenv("PLUGIN_CLIENT_CERT"); shared.Serve(&memstore.Store{}) },
 	"harpia-store-hostile": hostile,

@@ -10,7 +10,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/harpia-go/harpia/internal/memstore"
@@ -69,8 +71,9 @@ func (o *Options) withDefaults() (*Options, error) {
 // The store must be closed, which ends its plugin. If the context ends before
 // Open returns, the start is given up.
 //
-// Errors wrap ErrURL, ErrNotFound, ErrStart or shared.ErrSetting and say what
-// to do; nothing is left running then.
+// Errors say what to do, and nothing is left running. They wrap ErrURL,
+// ErrNotFound, ErrStart, shared.ErrSetting, what the plugin's own store gave, or
+// the error of ctx.
 func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	u, err := ParseURL(storeURL)
 	if err != nil {
@@ -86,7 +89,7 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := launch(ctx, path, func(i shared.Info) ([]shared.SettingValue, error) { return settings(u, o, i) }, o)
+	in, err := launch(ctx, u, path, func(i shared.Info) ([]shared.SettingValue, error) { return settings(u, o, i) }, o)
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +153,8 @@ func settings(u URL, o *Options, info shared.Info) ([]shared.SettingValue, error
 		return nil, fmt.Errorf("%w: %s takes nothing after the colon; settings follow a \"?\"", ErrURL, info.Name)
 	}
 	for _, values := range []url.Values{u.Settings, o.Settings} {
-		for name, list := range values {
-			for _, value := range list {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			for _, value := range values[name] {
 				given = append(given, shared.SettingValue{Name: name, Value: value})
 			}
 		}

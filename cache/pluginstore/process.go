@@ -35,6 +35,7 @@ type process struct {
 	mu       sync.Mutex
 	started  bool
 	killed   bool      // by us; it may not even start
+	reaped   bool      // its number may be another's by now
 	patience time.Time // Kill waits until then for the process to end by itself
 }
 
@@ -46,6 +47,7 @@ func newProcess(path string, env []string, log *slog.Logger) *process {
 	cmd.SysProcAttr = ownGroup()
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	p.stderr.log = log
+	p.out.done = make(chan struct{})
 	p.out.rest = &lines{each: func(line string) { log.Info(line) }}
 	return p
 }
@@ -99,6 +101,9 @@ func (p *process) reap() {
 	// belong to anybody else yet.
 	awaitExit(p.cmd.Process.Pid)
 	killGroup(p.cmd.Process.Pid)
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
 	p.exitErr = p.cmd.Wait()
 	_ = p.stdin.Close()
 	// A child that left the group may still hold the pipes.
@@ -107,6 +112,12 @@ func (p *process) reap() {
 	_ = p.out.pipe.SetReadDeadline(deadline)
 	p.readers.Wait()
 	_ = p.errPipe.Close()
+	// go-plugin reads the other, but does not when it has given up already.
+	select {
+	case <-p.out.done:
+	case <-time.After(time.Until(deadline)):
+	}
+	_ = p.out.pipe.Close()
 	close(p.exited)
 }
 
@@ -144,7 +155,7 @@ func (p *process) kill() {
 	default:
 	}
 	p.killed = true
-	if p.started {
+	if p.started && !p.reaped {
 		killGroup(p.cmd.Process.Pid)
 	}
 }
@@ -213,8 +224,12 @@ func (p *process) ID() string {
 // process itself showed; see explain.
 func (p *process) Diagnose(context.Context) string { return "" }
 
-// PluginToHost implements runner.Runner: both are on one file system.
+// PluginToHost implements runner.Runner. Both are on one file system, and a
+// socket that others could reach is not connected to.
 func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	if network != "unix" {
+		return "", "", fmt.Errorf("pluginstore: the plugin listens on %q", network)
+	}
 	return network, addr, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
 )
 
@@ -22,7 +23,7 @@ func socketDir() (string, error) {
 	}
 	dir, err := os.MkdirTemp(parent, shared.SocketDirPrefix)
 	if err != nil {
-		return "", fmt.Errorf("%w: no directory for the plugin's socket: %w; set TMPDIR to a short path that you can write to", ErrStart, err)
+		return "", fmt.Errorf("%w: %w: no directory for the plugin's socket: %w; set TMPDIR to a short path that you can write to", ErrStart, cache.ErrUnavailable, err)
 	}
 	return dir, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,8 @@ type Store struct {
 	info    shared.Info
 	plugin  *instance // nil: in this process
 	closed  atomic.Bool
+	closing sync.Once
+	err     error // of closing
 }
 
 var (
@@ -67,13 +70,15 @@ func (s *Store) Ready(ctx context.Context) error {
 // Close flushes the store and ends its plugin. Nothing of the plugin is left
 // when it returns.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
-		return nil
-	}
-	if s.plugin == nil {
-		return cache.Close(s.backend)
-	}
-	return s.plugin.stop()
+	s.closing.Do(func() {
+		s.closed.Store(true)
+		if s.plugin == nil {
+			s.err = cache.Close(s.backend)
+		} else {
+			s.err = s.plugin.stop()
+		}
+	})
+	return s.err
 }
 
 // failed says it of an error that came of closing the store, or of the death

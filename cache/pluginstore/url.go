@@ -53,7 +53,7 @@ func ParseURL(text string) (URL, error) {
 	switch {
 	case m != nil:
 		u.Name, u.Target = m[1], whole[len(m[0]):]
-	case strings.Contains(whole, "/"):
+	case strings.Contains(whole, "/") && !strings.Contains(whole, "://"):
 		u.Path = whole
 	case nameOnly.MatchString(whole):
 		u.Name = whole
@@ -67,7 +67,15 @@ func ParseURL(text string) (URL, error) {
 	return u, nil
 }
 
-var userInfo = regexp.MustCompile(`//[^/@]*@`)
-
-// String returns the URL without what may be secret: settings and passwords.
-func (u URL) String() string { return userInfo.ReplaceAllString(u.Whole, "//…@") }
+// String returns the URL without what may be secret: settings, and whatever is
+// before the last "@" of what is no path.
+func (u URL) String() string {
+	colon, at := strings.Index(u.Whole, ":"), strings.LastIndex(u.Whole, "@")
+	if u.Path != "" || at < 0 {
+		return u.Whole
+	}
+	if strings.HasPrefix(u.Whole[colon+1:], "//") {
+		colon += 2
+	}
+	return u.Whole[:colon+1] + "…" + u.Whole[at:]
+}

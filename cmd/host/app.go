@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -109,24 +108,6 @@ func (a *app) prepare(cmd *cobra.Command) {
 
 func usage(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w: %w (usage: %s)", errUsage, err, c.UseLine())
-}
-
-var negative = regexp.MustCompile(`^-\d+$`)
-
-// negativesLast lets a negative number stand where a value is expected: cobra
-// would take it for a flag, unless it comes last, after a "--".
-func negativesLast(args []string) []string {
-	for i, arg := range args {
-		if arg == "--" {
-			break
-		}
-		valueOfFlag := i > 0 && strings.HasPrefix(args[i-1], "--")
-		if negative.MatchString(arg) && !valueOfFlag {
-			rest := append(append([]string{}, args[:i]...), args[i+1:]...)
-			return append(rest, "--", arg)
-		}
-	}
-	return args
 }
 
 // open opens the store, once, and returns the cache on it.

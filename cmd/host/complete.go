@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // How much a completion may look at.
@@ -34,7 +35,7 @@ func (a *app) complete(ctx context.Context, typed string) (string, bool) {
 		if n++; n == 1 {
 			common = c
 		}
-		for !strings.HasPrefix(c, common) {
+		for !strings.HasPrefix(c, common) || !utf8.ValidString(common) {
 			common = common[:len(common)-1]
 		}
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
@@ -51,15 +55,33 @@ func exitCode(err error) int {
 	return exitStore
 }
 
-// message is what the user reads of an error: without the names of packages,
-// which mean something to programmers only.
+// packages begin an error or a cause in it, and mean something to programmers
+// only.
+var packages = regexp.MustCompile(`(^|: )(?:(?:cache|pluginstore|shared): )+`)
+
+// message is what the user reads of an error. Some of it may come from a
+// plugin, so it is one line and cannot play tricks on a terminal.
 func message(err error) string {
-	text := err.Error()
-	for _, name := range []string{"cache: ", "pluginstore: ", "shared: "} {
-		text = strings.ReplaceAll(text, name, "")
+	text := harmless(packages.ReplaceAllString(err.Error(), "$1"))
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted"
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		text += "; another store may do it: see host plugins describe"
 	}
 	return text
+}
+
+// harmless escapes what is not printable.
+func harmless(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return out.String()
 }

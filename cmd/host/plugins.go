@@ -35,7 +35,7 @@ func (a *app) pluginsListCommand() *cobra.Command {
 			if dirs == nil {
 				var err error
 				if dirs, err = pluginstore.DefaultDirs(); err != nil {
-					return fmt.Errorf("%w: %w", errUsage, err)
+					return err
 				}
 			}
 			found, err := pluginstore.List(dirs)
@@ -139,10 +139,14 @@ func (a *app) writeDescription(d description) error {
 			kind = strings.Join(s.Choices, "|")
 		}
 		notes := ""
-		for note, on := range map[string]bool{", required": s.Required, ", secret": s.Secret, ", repeatable": s.Repeated} {
-			if on {
-				notes += note
-			}
+		if s.Required {
+			notes += ", required"
+		}
+		if s.Secret {
+			notes += ", secret"
+		}
+		if s.Repeated {
+			notes += ", repeatable"
 		}
 		if s.Default != "" {
 			notes += ", default " + s.Default
@@ -187,7 +191,10 @@ func (a *app) reportCase(r storetest.Result) error {
 	line, failure := "ok    "+r.Name, ""
 	if r.Err != nil {
 		failure = r.Err.Error()
-		line = fmt.Sprintf("FAIL  %s: %s\n      %s", r.Name, r.Clause, strings.ReplaceAll(failure, "\n", "\n      "))
+		line = fmt.Sprintf("FAIL  %s: %s", r.Name, r.Clause)
+		for part := range strings.Lines(failure) {
+			line += "\n      " + harmless(strings.TrimRight(part, "\n"))
+		}
 	}
 	return a.print(line, struct {
 		Name    string  `json:"name"`

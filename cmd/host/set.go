@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -35,7 +36,7 @@ func (a *app) setCommand() *cobra.Command {
 		}
 		value := []byte(args[1])
 		if args[1] == "-" {
-			if value, err = a.readValue(); err != nil {
+			if value, err = a.readValue(cmd.Context()); err != nil {
 				return err
 			}
 		}
@@ -51,12 +52,12 @@ func (a *app) setCommand() *cobra.Command {
 }
 
 // readValue reads standard input up to what the store takes.
-func (a *app) readValue() ([]byte, error) {
+func (a *app) readValue(ctx context.Context) ([]byte, error) {
 	if a.inShell {
 		return nil, fmt.Errorf("%w: in the shell, standard input is the commands; give the value itself", errUsage)
 	}
 	most := a.store.Limits().MaxValue
-	value, err := io.ReadAll(io.LimitReader(a.stdin, int64(most)+1))
+	value, err := io.ReadAll(io.LimitReader(input{ctx, a.stdin}, int64(most)+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: read standard input: %w", errUsage, err)
 	}

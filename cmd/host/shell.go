@@ -70,7 +70,7 @@ func (a *app) execute(ctx context.Context, line string) error {
 
 // piped runs the lines of standard input.
 func (a *app) piped(ctx context.Context) error {
-	lines := bufio.NewScanner(a.stdin)
+	lines := bufio.NewScanner(input{ctx, a.stdin})
 	lines.Buffer(nil, maxShellLine)
 	var worst error
 	for n := 1; lines.Scan(); n++ {
@@ -88,8 +88,11 @@ func (a *app) piped(ctx context.Context) error {
 			worst = err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%w: read standard input: %w", errUsage, err)
+		return fmt.Errorf("%w: read standard input: %w", errUsage, errors.Join(err, worst))
 	}
 	if worst != nil {
 		return fmt.Errorf("at least one command failed: %w", worst)
@@ -108,7 +111,7 @@ func (a *app) interactive(ctx context.Context, in *os.File) error {
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{in, a.stdout}, "harpia> ")
+	}{input{ctx, in}, a.stdout}, "harpia> ")
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
 		if key != '\t' {
 			return "", 0, false
@@ -126,7 +129,7 @@ func (a *app) interactive(ctx context.Context, in *os.File) error {
 			_ = t.SetSize(width, height)
 		}
 		line, err := t.ReadLine()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && !errors.Is(err, term.ErrPasteIndicator) {

@@ -34,7 +34,9 @@ func TestSplitWords(t *testing.T) {
 func TestNegativesLast(t *testing.T) {
 	for line, want := range map[string]string{
 		"incr k -5":               "incr k -- -5",
-		"incr -5 k":               "incr k -- -5",
+		"incr -5 k":               "incr -5 k",
+		"set -5 v":                "set -5 v",
+		"incr k --ttl=1m -5":      "incr k --ttl=1m -- -5",
 		"incr k -5 --ttl 1s":      "incr k --ttl 1s -- -5",
 		"set k v --ttl -5":        "set k v --ttl -5",
 		"set k v --ttl -5s":       "set k v --ttl -5s",

@@ -36,6 +36,9 @@ func (*Store) Describe() shared.Description {
 
 // Configure implements shared.Configurer.
 func (s *Store) Configure(_ context.Context, set shared.Settings) error {
+	if set.Size("max_bytes") == 0 {
+		return fmt.Errorf("%w: max_bytes must not be 0: nothing would fit", shared.ErrSetting)
+	}
 	m, err := cache.NewMemory(cache.MemoryOptions{
 		MaxBytes:   set.Size("max_bytes"),
 		MaxEntries: int(set.Int("max_entries")),

@@ -29,6 +29,23 @@ func Find(match func(commandLine string) bool) ([]int, error) {
 	return pids, nil
 }
 
+// Stopped reports whether a signal has stopped the process.
+func Stopped(pid int) bool {
+	f := stat(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return len(f) > 0 && f[0] == "T"
+}
+
+// stat returns the fields after the name, PID (NAME) STATE PPID PGRP …; the
+// name may have anything in it.
+func stat(file string) []string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil // it has ended
+	}
+	line := string(text)
+	return strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
+}
+
 // Group returns the processes of a process group that still run.
 func Group(pgid int) ([]int, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -37,13 +54,7 @@ func Group(pgid int) ([]int, error) {
 	}
 	var pids []int
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		// PID (NAME) STATE PPID PGRP …; the name may have anything in it.
-		line := string(text)
-		f := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
+		f := stat(file)
 		if len(f) < 3 || f[0] == "Z" || f[2] != strconv.Itoa(pgid) {
 			continue
 		}

@@ -85,8 +85,8 @@ type StoreClient interface {
 	Increment(ctx context.Context, in *IncrementRequest, opts ...grpc.CallOption) (*IncrementResponse, error)
 	// CAPABILITY_TOUCH. Atomic.
 	Touch(ctx context.Context, in *TouchRequest, opts ...grpc.CallOption) (*TouchResponse, error)
-	// CAPABILITY_SCAN. Keys arrive in any order, each once, in messages of any
-	// size.
+	// CAPABILITY_SCAN. Keys arrive in any order, each once, in messages of at
+	// most 4 MiB.
 	Scan(ctx context.Context, in *ScanRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ScanResponse], error)
 	// CAPABILITY_CLEAR. Removes the keys that begin with the prefix, no other.
 	Clear(ctx context.Context, in *ClearRequest, opts ...grpc.CallOption) (*ClearResponse, error)
@@ -321,8 +321,8 @@ type StoreServer interface {
 	Increment(context.Context, *IncrementRequest) (*IncrementResponse, error)
 	// CAPABILITY_TOUCH. Atomic.
 	Touch(context.Context, *TouchRequest) (*TouchResponse, error)
-	// CAPABILITY_SCAN. Keys arrive in any order, each once, in messages of any
-	// size.
+	// CAPABILITY_SCAN. Keys arrive in any order, each once, in messages of at
+	// most 4 MiB.
 	Scan(*ScanRequest, grpc.ServerStreamingServer[ScanResponse]) error
 	// CAPABILITY_CLEAR. Removes the keys that begin with the prefix, no other.
 	Clear(context.Context, *ClearRequest) (*ClearResponse, error)
