@@ -121,10 +121,12 @@ func TestForeignDirectoryIsLeftAlone(t *testing.T) {
 }
 
 func TestUnwritableDirectory(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
+	// One that another user can reach, which t.TempDir is not.
+	root, err := os.MkdirTemp("", "harpia-test-")
+	noError(t, err)
+	t.Cleanup(func() { os.RemoveAll(root) })
+	dir := filepath.Join(root, "data")
+	noError(t, errors.Join(os.Chmod(root, 0o755), os.Mkdir(dir, 0o500)))
 	if os.Getuid() != 0 {
 		err := configure(&Store{}, dir)
 		if !errors.Is(err, shared.ErrSetting) || !strings.Contains(err.Error(), dir) {
@@ -132,37 +134,22 @@ func TestUnwritableDirectory(t *testing.T) {
 		}
 		return
 	}
-	// Root may write everywhere: ask as nobody, who must be able to run this.
-	exe := copyExecutable(t)
-	if err := os.Chown(dir, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
+	// Root may write everywhere: ask as nobody.
+	const nobody = 65534
+	exe, err := os.ReadFile("/proc/self/exe")
+	noError(t, err)
+	copied := filepath.Join(root, "test")
+	noError(t, errors.Join(os.WriteFile(copied, exe, 0o755), os.Chown(dir, nobody, nobody)))
+	cmd := exec.Command(copied)
 	cmd.Env = append(os.Environ(), childRole+"=configure", childDir+"="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), shared.ErrSetting.Error()) || !strings.Contains(string(out), dir) {
 		t.Errorf("Configure as nobody: %v %s, want a wrong setting that names the directory", err, out)
 	}
-}
-
-// copyExecutable puts this test where every user can run it.
-func copyExecutable(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
+	if names, err := listDir(dir); err != nil || len(names) != 0 {
+		t.Errorf("the directory was changed: %v, %v", names, err)
 	}
-	dir, err := os.MkdirTemp("/tmp", "harpia-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	exe := filepath.Join(dir, "t")
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(exe, b, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	return exe
 }
 
 func TestMountPointIsADirectoryLikeAnother(t *testing.T) {
