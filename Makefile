@@ -18,12 +18,8 @@ run: build ## serve the cache over HTTP, its data in ./data
 	bin/host --store file:./data serve
 
 .PHONY: test
-test: ## run all tests
-	$(GO) test ./...
-
-.PHONY: race
-race: ## run all tests with the race detector (needs a C compiler)
-	$(GO) test -race ./...
+test: ## run all tests (TESTFLAGS=-race adds the race detector, which needs a C compiler)
+	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: lint
 lint: ## check format, vet, staticcheck, the proto and the generated code
@@ -47,7 +43,8 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 30s)
 	done
 
 .PHONY: ci
-ci: test race lint ## what CI runs
+ci: ## what CI runs
+	.ci/run
 
 .PHONY: clean
 clean: ## remove what was built; ./data stays

@@ -34,7 +34,7 @@ func TestDocuments(t *testing.T) {
 	for program, pkg := range map[string]string{
 		"host": "./cmd/host", "harpia-store-memory": "./plugins/memory", "harpia-store-file": "./plugins/file",
 	} {
-		command(t, dir, "go", "build", "-o", filepath.Join("bin", program), pkg)
+		command(t, dir, "go", "build", "-trimpath", "-o", filepath.Join("bin", program), pkg)
 	}
 	addr := serve(t, dir)
 	for _, doc := range documents {
@@ -55,7 +55,7 @@ func TestDocuments(t *testing.T) {
 					if err := os.WriteFile(main, []byte(code), 0o600); err != nil {
 						t.Fatal(err)
 					}
-					command(t, dir, "go", "run", main)
+					command(t, dir, "go", "run", "-trimpath", main)
 				default:
 					inAnExample(t, code)
 				}

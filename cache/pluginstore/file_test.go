@@ -21,7 +21,7 @@ import (
 func TestKilledFilePluginLosesNothing(t *testing.T) {
 	const cycles, writers = 50, 8
 	l := newLab(t)
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(l.dirs[0], "harpia-store-file"), "../../plugins/file").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(l.dirs[0], "harpia-store-file"), "../../plugins/file").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	dir := filepath.Join(t.TempDir(), "data")

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			"host": ".", "harpia-store-memory": "../../plugins/memory", "harpia-store-file": "../../plugins/file",
 			"three-methods": "../../examples/plugin", "harpia-store-broken": "./testdata/broken",
 		} {
-			if out, err := exec.Command("go", "build", "-o", filepath.Join(built, name), pkg).CombinedOutput(); err != nil {
+			if out, err := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(built, name), pkg).CombinedOutput(); err != nil {
 				fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
 				return 1
 			}

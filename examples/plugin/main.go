@@ -23,15 +23,12 @@ func (s *store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 	}
 	return v.(cache.Entry), true, ctx.Err()
 }
-
 func (s *store) Set(ctx context.Context, key string, e cache.Entry) error {
 	s.entries.Store(key, e)
 	return ctx.Err()
 }
-
 func (s *store) Delete(ctx context.Context, key string) error {
 	s.entries.Delete(key)
 	return ctx.Err()
 }
-
 func main() { shared.Serve(&store{}) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/harpia-go/harpia/internal/version"
 	"github.com/harpia-go/harpia/shared"
 )
 
@@ -24,6 +25,7 @@ const entryOverhead = 64
 func (s *Store) Describe() shared.Description {
 	return shared.Description{
 		Name:      "file",
+		Version:   version.Number,
 		Exclusive: true,
 		Settings: []shared.Setting{
 			{Name: "dir", Required: true, Source: shared.FromTarget,
