@@ -41,7 +41,7 @@ func (c Capability) Names() []string {
 func (c Capability) String() string { return strings.Join(c.Names(), " ") }
 
 // Declarer is a store whose method set says more than it can do, such as the
-// host's stub of a plugin: it declares which of its optional methods work.
+// host's client of a plugin: it declares which of its optional methods work.
 // The others answer errors.ErrUnsupported.
 type Declarer interface {
 	Capabilities() Capability

@@ -9,7 +9,7 @@ import (
 // What a store may do beyond Store. Each interface has a package function in
 // fallback.go that uses it or falls back, so callers never assert types
 // themselves. A method that answers errors.ErrUnsupported counts as not
-// implemented: that is how a stub whose method set is wider than the store
+// implemented: that is how a client whose method set is wider than the store
 // behind it says so. Wherever an entry is stored, one that has already expired
 // counts as stored and leaves the key empty.
 

@@ -7,8 +7,8 @@ import (
 	"github.com/harpia-go/harpia/cache"
 )
 
-// unguarded is a stub of a store elsewhere, such as the host's stub of a
-// plugin. The stub itself answers errors.ErrUnsupported for what was not
+// unguarded is a client of a store elsewhere, such as the host's of a
+// plugin. The client itself answers errors.ErrUnsupported for what was not
 // declared; the store that Unguarded returns passes those calls on, so that
 // what is checked is the answer of the store elsewhere.
 type unguarded interface {

@@ -32,8 +32,8 @@
 //
 // Nothing is skipped. A capability that is declared is tested, and
 // errors.ErrUnsupported is then a failure; for one that is not, a case checks
-// that its methods answer errors.ErrUnsupported. A stub that answers so for a
-// store elsewhere, such as the host's stub of a plugin, has besides a method
+// that its methods answer errors.ErrUnsupported. A client that answers so for a
+// store elsewhere, such as the host's of a plugin, has besides a method
 //
 //	Unguarded() cache.Store
 //

@@ -104,7 +104,7 @@ type boaster struct{ smallest }
 
 func (boaster) Capabilities() cache.Capability { return everything }
 
-// remote is a stub that guards what is not declared, and the store behind it.
+// remote is a client that guards what is not declared, and the store behind it.
 type remote struct {
 	*broken
 	behind cache.Store
