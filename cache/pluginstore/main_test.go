@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 // plugins returns a directory that holds all of programs.
-func plugins(t *testing.T) string {
+func plugins(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
