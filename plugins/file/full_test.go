@@ -189,6 +189,7 @@ func TestOpenFailsAgainAndAgain(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync"} {
 		for _, file := range []string{".log", "MANIFEST-", "marker.manifest", "OPTIONS"} {
 			t.Run(op+" "+file, func(t *testing.T) {
+				t.Parallel()
 				dir := t.TempDir()
 				disk := newSmallDisk(dir, 1<<40)
 				s := &Store{fs: disk}
