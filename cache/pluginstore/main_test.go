@@ -96,9 +96,11 @@ func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
 	if c.die {
 		slog.Error("cannot go on")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		time.Sleep(time.Hour)
 	}
 	if c.hang {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(time.Hour) // the signal may take its time
 	}
 	return c.err
 }
