@@ -1,6 +1,9 @@
 # One vocabulary for people and for CI. "make help" lists it.
 .DEFAULT_GOAL := help
 GO ?= go
+# The same flags for all, the go commands of the tests among them: what is
+# compiled once serves everywhere.
+export GOFLAGS += -trimpath
 TOOL := $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
@@ -9,9 +12,9 @@ help: ## list what can be made
 
 .PHONY: build
 build: ## build the host and the plugins into bin/
-	$(GO) build -trimpath -o bin/host ./cmd/host
-	$(GO) build -trimpath -o bin/harpia-store-memory ./plugins/memory
-	$(GO) build -trimpath -o bin/harpia-store-file ./plugins/file
+	$(GO) build -o bin/host ./cmd/host
+	$(GO) build -o bin/harpia-store-memory ./plugins/memory
+	$(GO) build -o bin/harpia-store-file ./plugins/file
 
 .PHONY: run
 run: build ## serve the cache over HTTP, its data in ./data
