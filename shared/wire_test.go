@@ -199,7 +199,7 @@ func TestLargeValues(t *testing.T) {
 	}
 	defer m.Close()
 	c := open(t, m)
-	largest := cache.Entry{Value: make([]byte, cache.DefaultMaxValue)}
+	largest := cache.Entry{Value: make([]byte, largestTested)}
 	largest.Value[len(largest.Value)-1] = 'x'
 	items := []cache.Item{{Key: "a", Entry: largest}, {Key: "b", Entry: largest}, {Key: "c", Entry: cache.Entry{Value: []byte("v")}}}
 	if err := c.SetMany(t.Context(), items); err != nil {
@@ -213,7 +213,7 @@ func TestLargeValues(t *testing.T) {
 	if err != nil || len(got) != 4 {
 		t.Fatalf("GetMany: %d answers, %v", len(got), err)
 	}
-	for i, want := range []int{1, cache.DefaultMaxValue, 0, cache.DefaultMaxValue} {
+	for i, want := range []int{1, largestTested, 0, largestTested} {
 		if n := len(got[i].Entry.Value); n != want || got[i].Found != (want > 0) {
 			t.Errorf("answer %d: %d bytes, found %v; want %d", i, n, got[i].Found, want)
 		}
