@@ -113,5 +113,5 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("not in ten seconds: %s", what)
+	t.Fatalf("not in a minute: %s", what)
 }
