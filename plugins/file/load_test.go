@@ -107,7 +107,7 @@ func always() bool { return true }
 // eventually waits for what the store does by itself.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 6000 {
 		if ok() {
 			return
 		}
