@@ -9,63 +9,13 @@ package pluginstore
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/harpia-go/harpia/internal/memstore"
 	"github.com/harpia-go/harpia/shared"
 )
-
-// DefaultStartTimeout bounds the start of a plugin up to its first answer.
-const DefaultStartTimeout = 10 * time.Second
-
-// Options say how a plugin is found and run. The zero value works.
-type Options struct {
-	// Dirs are searched, in order, for a plugin that is given by name. Nil:
-	// DefaultDirs.
-	Dirs []string
-	// Settings are added to those of the URL.
-	Settings url.Values
-	// Logger gets the plugin's log and what happens to it. Nil: slog.Default.
-	Logger *slog.Logger
-	// Env names variables of this process's environment that the plugin shall
-	// see. Without it, it sees none that could hold a secret.
-	Env []string
-	// StartTimeout bounds the start up to the first answer. 0:
-	// DefaultStartTimeout.
-	StartTimeout time.Duration
-	// NoTLS speaks to the plugin in clear text on its Unix socket, for plugins
-	// in languages where certificates are hard to make. The socket is in a
-	// directory that only this user can enter.
-	NoTLS bool
-}
-
-func (o *Options) withDefaults() (*Options, error) {
-	var out Options
-	if o != nil {
-		out = *o
-	}
-	if out.Dirs == nil {
-		dirs, err := DefaultDirs()
-		if err != nil {
-			return nil, err
-		}
-		out.Dirs = dirs
-	}
-	if out.Logger == nil {
-		out.Logger = slog.Default()
-	}
-	if out.StartTimeout < 0 {
-		return nil, fmt.Errorf("pluginstore: Options.StartTimeout is negative: %v", out.StartTimeout)
-	}
-	if out.StartTimeout == 0 {
-		out.StartTimeout = DefaultStartTimeout
-	}
-	return &out, nil
-}
 
 // Open opens the store that a URL names (see URL), with o or the defaults.
 // The store must be closed, which ends its plugin. If the context ends before
@@ -89,8 +39,12 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := launch(ctx, u, path, func(i shared.Info) ([]shared.SettingValue, error) { return settings(u, o, i) }, o)
+	in, err := begin(ctx, path, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.configure(ctx, u, o); err != nil {
+		in.abort()
 		return nil, err
 	}
 	return &Store{url: u, backend: in.client, info: in.client.Info(), plugin: in}, nil
@@ -113,7 +67,12 @@ func Describe(ctx context.Context, storeURL string, o *Options) (shared.Info, er
 	if err != nil {
 		return shared.Info{}, err
 	}
-	return describe(ctx, path, o)
+	in, err := begin(ctx, path, o)
+	if err != nil {
+		return shared.Info{}, err
+	}
+	defer in.abort()
+	return in.client.Info(), nil
 }
 
 // openMemory opens the store in this process.

@@ -29,7 +29,8 @@ type process struct {
 	out     handshake
 	errPipe *os.File
 	readers sync.WaitGroup
-	exited  chan struct{} // closed when the process is gone and reaped
+	died    chan struct{} // closed as soon as the process has exited
+	exited  chan struct{} // closed after that, when it is reaped and its output read
 	exitErr error         // set before exited is closed
 
 	mu       sync.Mutex
@@ -41,11 +42,13 @@ type process struct {
 
 var _ runner.Runner = (*process)(nil)
 
-func newProcess(path string, env []string, log *slog.Logger) *process {
-	cmd := exec.Command(path)
+// newProcess makes ready to run the program exe, which sees name as its own.
+func newProcess(exe, name string, env []string, log *slog.Logger) *process {
+	cmd := exec.Command(exe)
+	cmd.Args[0] = name
 	cmd.Env = env
 	cmd.SysProcAttr = ownGroup()
-	p := &process{cmd: cmd, exited: make(chan struct{})}
+	p := &process{cmd: cmd, died: make(chan struct{}), exited: make(chan struct{})}
 	p.stderr.log = log
 	p.out.done = make(chan struct{})
 	p.out.rest = &lines{each: func(line string) { log.Info(line) }}
@@ -100,6 +103,7 @@ func (p *process) reap() {
 	// The group is killed between the exit and its reaping: its number cannot
 	// belong to anybody else yet.
 	awaitExit(p.cmd.Process.Pid)
+	close(p.died)
 	killGroup(p.cmd.Process.Pid)
 	p.mu.Lock()
 	p.reaped = true

@@ -1,0 +1,111 @@
+package pluginstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	plugin "github.com/hashicorp/go-plugin"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// How long the end of a plugin may take: to flush, and until its group is
+// killed.
+const (
+	flushTimeout = 5 * time.Second
+	stopTimeout  = 8 * time.Second
+	// exitGrace is how long a process that closed its pipes may take to exit
+	// by itself, so that its own exit status is seen.
+	exitGrace = 300 * time.Millisecond
+)
+
+// instance is one run of a plugin. It has been described, and serves calls
+// once it is configured.
+type instance struct {
+	client *shared.Client
+	health healthpb.HealthClient
+	proc   *process
+	plug   *plugin.Client
+	dir    string // private directory of the socket
+	log    *slog.Logger
+}
+
+// stop flushes and ends the plugin. It returns when nothing of it is left,
+// which a plugin that does not answer delays by stopTimeout at most.
+func (in *instance) stop() error {
+	deadline := time.Now().Add(stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	// One that does not even say that it lives will not flush either.
+	if err := in.check(ctx, signOfLife); err != nil {
+		in.abort()
+		return err
+	}
+	err := cache.Flush(ctx, in.client)
+	if err != nil {
+		err = fmt.Errorf("pluginstore: the plugin %s could not flush: %w", in.client.Info().Name, err)
+	}
+	in.proc.endWithin(time.Until(deadline))
+	watchdog := time.AfterFunc(time.Until(deadline), func() {
+		in.log.Warn("the plugin did not end in time and is killed", "pid", in.proc.ID())
+		in.proc.kill()
+	})
+	defer watchdog.Stop()
+	in.cleanUp()
+	return err
+}
+
+// How long an answer to a health check may take: while the plugin is in use,
+// and before it is given up for good.
+const (
+	healthTimeout = time.Second
+	signOfLife    = 3 * time.Second
+)
+
+// check asks the plugin for its health; an answer that is not SERVING is not
+// health.
+func (in *instance) check(ctx context.Context, timeout time.Duration) error {
+	if err := in.gone(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r, err := in.health.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	if err != nil {
+		return fmt.Errorf("%w: the plugin %s gives no sign of health: %w", cache.ErrUnavailable, in.client.Info().Name, err)
+	}
+	if s := r.GetStatus(); s != healthpb.HealthCheckResponse_SERVING {
+		return fmt.Errorf("%w: the plugin %s says that it is %v", cache.ErrUnavailable, in.client.Info().Name, s)
+	}
+	return nil
+}
+
+// abort ends the plugin without ado.
+func (in *instance) abort() {
+	in.proc.kill()
+	in.cleanUp()
+}
+
+func (in *instance) cleanUp() {
+	if in.plug != nil {
+		in.plug.Kill()
+	}
+	if err := os.RemoveAll(in.dir); err != nil {
+		in.log.Warn("the plugin's socket directory is left behind", "dir", in.dir, "error", err)
+	}
+}
+
+// gone says how the plugin's process ended; nil: it runs.
+func (in *instance) gone() error {
+	select {
+	case <-in.proc.exited:
+		return fmt.Errorf("%w: the plugin %s is gone: %s%s", cache.ErrUnavailable, in.client.Info().Name, in.proc.exit(), in.proc.said())
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,137 @@
+package pluginstore
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// DefaultStartTimeout bounds the start of a plugin up to its first answer.
+const DefaultStartTimeout = 10 * time.Second
+
+// Options say how a plugin is found and run. The zero value works.
+type Options struct {
+	// Dirs are searched, in order, for a plugin that is given by name. Nil:
+	// DefaultDirs.
+	Dirs []string
+	// Settings are added to those of the URL.
+	Settings url.Values
+	// Logger gets the plugin's log and what happens to it. Nil: slog.Default.
+	Logger *slog.Logger
+	// Env names variables of this process's environment that the plugin shall
+	// see. Without it, it sees none that could hold a secret.
+	Env []string
+	// StartTimeout bounds the start up to the first answer. 0:
+	// DefaultStartTimeout.
+	StartTimeout time.Duration
+	// NoTLS speaks to the plugin in clear text on its Unix socket, for plugins
+	// in languages where certificates are hard to make. The socket is in a
+	// directory that only this user can enter.
+	NoTLS bool
+	// Fallback says what serves while the plugin does not.
+	Fallback Fallback
+	// Restart says when a plugin that died is started again.
+	Restart Restart
+	// Journal bounds what is remembered for a plugin while it is down.
+	Journal JournalLimits
+	// OnChange is told of each change of the store's Status.State or
+	// Generation, in order, one call at a time and on a goroutine of its own:
+	// it may take its time, and may call the store.
+	OnChange func(Status)
+	// Locks are the files that say which plugins are trusted. Nil:
+	// DefaultLocks.
+	Locks []string
+	// Insecure are programs that need no trust: they are run in place,
+	// whatever is in them. For development.
+	Insecure []string
+}
+
+// Fallback is what serves calls while the plugin does not.
+type Fallback int
+
+const (
+	// FallbackAuto keeps a store's promise and is otherwise as available as
+	// can be. An exclusive store is bridged by memory, see FallbackMemory. Of a
+	// shared one, which others read and write meanwhile, calls wait for the
+	// plugin until their deadline, two seconds if they have none, and then
+	// return cache.ErrUnavailable.
+	FallbackAuto Fallback = iota
+	// FallbackNone returns cache.ErrUnavailable at once.
+	FallbackNone
+	// FallbackMemory lets memory in this process serve: what is written
+	// meanwhile is found, everything else is a miss, and the plugin is told of
+	// all writes before it serves again. Atomic operations, Scan, Clear and
+	// Flush return cache.ErrUnavailable. If this process ends before the plugin
+	// is back, what was written meanwhile is lost.
+	//
+	// Over a shared store this puts availability before consistency: others do
+	// not see what was written meanwhile, and afterwards those keys are
+	// emptied, since somebody may have written a newer value.
+	FallbackMemory
+)
+
+// Restart says when a plugin that died is started again: after MinDelay, then
+// twice as long each time up to MaxDelay, each delay a quarter longer or
+// shorter at random. After Failures failures Within a time it is not started
+// again until Store.Reset. The zero value of each field is its default.
+type Restart struct {
+	MinDelay time.Duration // 0.2 s
+	MaxDelay time.Duration // 30 s
+	Failures int           // 5
+	Within   time.Duration // 10 min
+}
+
+// JournalLimits bound what is remembered of writes while the plugin is down.
+// Past Entries or Bytes a write's key is remembered and its value is not: the
+// plugin's key will be emptied. Past ten times as many keys, or as many bytes
+// of keys, the whole store will be cleared; a store that cannot be cleared, or
+// is shared, refuses further writes with cache.ErrUnavailable instead.
+type JournalLimits struct {
+	Entries int   // 100 000
+	Bytes   int64 // of keys and values, 64 MiB
+}
+
+func (o *Options) withDefaults() (*Options, error) {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	if out.Dirs == nil {
+		dirs, err := DefaultDirs()
+		if err != nil {
+			return nil, err
+		}
+		out.Dirs = dirs
+	}
+	if out.Logger == nil {
+		out.Logger = slog.Default()
+	}
+	if out.StartTimeout < 0 {
+		return nil, fmt.Errorf("pluginstore: Options.StartTimeout is negative: %v", out.StartTimeout)
+	}
+	if out.StartTimeout == 0 {
+		out.StartTimeout = DefaultStartTimeout
+	}
+	return &out, out.defaults()
+}
+
+func (o *Options) defaults() error {
+	r, j := &o.Restart, &o.Journal
+	switch {
+	case o.Fallback < FallbackAuto || o.Fallback > FallbackMemory:
+		return fmt.Errorf("pluginstore: Options.Fallback is %d", o.Fallback)
+	case r.MinDelay < 0 || r.MaxDelay < 0 || r.Failures < 0 || r.Within < 0:
+		return fmt.Errorf("pluginstore: Options.Restart has a negative field: %+v", *r)
+	case j.Entries < 0 || j.Bytes < 0:
+		return fmt.Errorf("pluginstore: Options.Journal has a negative field: %+v", *j)
+	}
+	r.MinDelay = cmp.Or(r.MinDelay, 200*time.Millisecond)
+	r.MaxDelay = max(cmp.Or(r.MaxDelay, 30*time.Second), r.MinDelay)
+	r.Failures = cmp.Or(r.Failures, 5)
+	r.Within = cmp.Or(r.Within, 10*time.Minute)
+	j.Entries = cmp.Or(j.Entries, 100_000)
+	j.Bytes = cmp.Or(j.Bytes, 64<<20)
+	return nil
+}
