@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package proctest lets tests see which processes run.
 package proctest
 

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -81,7 +80,7 @@ func (b *ballast) make() {
 // asked for that, it gets noise, which none stores in less space.
 func (b *ballast) allocate(f vfs.File) error {
 	if fd := f.Fd(); fd != vfs.InvalidFd {
-		err := syscall.Fallocate(int(fd), 0, 0, b.size)
+		err := allocate(fd, b.size)
 		if err == nil || isFull(err) {
 			return err
 		}

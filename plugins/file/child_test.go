@@ -36,7 +36,11 @@ type child struct {
 
 func startChild(t *testing.T, role, dir string, settings []string, env ...string) *child {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir, childSettings+"="+strings.Join(settings, " "))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -67,25 +69,6 @@ func TestDirectoryIsMadePrivate(t *testing.T) {
 	if err != nil || files < 5 {
 		t.Errorf("%d files, %v", files, err)
 	}
-}
-
-// snapshot returns the names and contents below dir.
-func snapshot(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			files[path] = "dir"
-			return err
-		}
-		b, err := os.ReadFile(path)
-		files[path] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
 }
 
 func TestForeignDirectoryIsLeftAlone(t *testing.T) {

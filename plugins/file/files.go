@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -278,5 +277,5 @@ func private(f vfs.File) error {
 	if fd == vfs.InvalidFd {
 		return nil
 	}
-	return os.NewSyscallError("fchmod", syscall.Fchmod(int(fd), 0o600))
+	return chmod(fd, 0o600)
 }

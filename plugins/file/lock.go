@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -22,9 +20,8 @@ func lockDir(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not fcntl: two stores of one process would both get that.
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	taken, err := lockFile(f)
+	if taken {
 		err = fmt.Errorf("file: %s is in use by %s: close that one, or use another directory: %w", dir, holder(f), cache.ErrUnavailable)
 	}
 	if err != nil {

@@ -63,6 +63,9 @@ func (s *Store) Configure(ctx context.Context, set shared.Settings) error {
 }
 
 func (s *Store) open(below vfs.FS, c config) (err error) {
+	if err := supported(); err != nil {
+		return err
+	}
 	s.bound = nil // of an attempt that failed
 	if c.dir, err = prepareDir(c.dir); err != nil {
 		return err

@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"sync"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -61,7 +59,7 @@ func openWatermark(fs vfs.FS, dir string, m marks, boot [36]byte) (*watermark, e
 	}
 	if fd := f.Fd(); fd != vfs.InvalidFd {
 		// Without it the file is written to.
-		w.memory, _ = syscall.Mmap(int(fd), 0, 2*markPlace, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		w.memory, _ = mapFile(fd, 2*markPlace)
 	}
 	return w, nil
 }
@@ -111,7 +109,7 @@ func (w *watermark) put(b []byte, at int64) (done bool) {
 
 func (w *watermark) unmap() {
 	if w.memory != nil {
-		_ = syscall.Munmap(w.memory)
+		_ = unmapFile(w.memory)
 		w.memory = nil
 	}
 }
@@ -169,14 +167,4 @@ func syncDir(fs vfs.FS, dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// bootID names the current boot of the machine, if the system tells it.
-func bootID() (id [36]byte) {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return [36]byte{}
-	}
-	copy(id[:], b)
-	return id
 }
