@@ -3,6 +3,7 @@ package pluginstore_test
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,8 +15,9 @@ import (
 // BenchmarkPlugin is what a Get of 128 bytes costs through a plugin's process,
 // mutual TLS included, with so many callers at once.
 func BenchmarkPlugin(b *testing.B) {
+	dir := plugins(b)
 	s, err := pluginstore.Open(b.Context(), "plugin:memory", &pluginstore.Options{
-		Dirs: []string{plugins(b)}, Logger: slog.New(slog.DiscardHandler),
+		Dirs: []string{dir}, Insecure: []string{filepath.Join(dir, "harpia-store-memory")}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -128,6 +128,12 @@ func checkProgram(path string) error {
 		return fmt.Errorf("%w: there is no file %s", ErrNotFound, path)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return checkMode(path, info)
+}
+
+func checkMode(path string, info fs.FileInfo) error {
+	switch {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: %s is not a program but a %s", ErrNotFound, path, kind(info.Mode()))
 	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,18 +19,24 @@ import (
 	"github.com/harpia-go/harpia/shared"
 )
 
-// begin starts the program at path and gets as far as Describe.
-func begin(ctx context.Context, path string, o *Options) (*instance, error) {
+// begin starts a copy of the program and gets as far as Describe.
+func begin(ctx context.Context, prog *program, o *Options) (*instance, error) {
 	dir, err := socketDir()
 	if err != nil {
 		return nil, err
 	}
-	log := o.Logger.With("plugin", filepath.Base(path))
-	in := &instance{dir: dir, log: log, proc: newProcess(path, path, environment(o), log)}
-	if err := in.start(ctx, path, o); err != nil {
+	exe, err := prog.place(dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	log := o.Logger.With("plugin", filepath.Base(prog.path))
+	in := &instance{dir: dir, log: log, proc: newProcess(exe, prog.path, environment(o), log)}
+	if err := in.start(ctx, prog.path, o); err != nil {
 		in.abort()
 		return nil, err
 	}
+	prog.placed(exe)
 	return in, nil
 }
 

@@ -22,7 +22,7 @@ import (
 // Open returns, the start is given up.
 //
 // Errors say what to do, and nothing is left running. They wrap ErrURL,
-// ErrNotFound, ErrStart, shared.ErrSetting, what the plugin's own store gave, or
+// ErrNotFound, ErrUntrusted, ErrStart, shared.ErrSetting, what the plugin's own store gave, or
 // the error of ctx.
 func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	u, err := ParseURL(storeURL)
@@ -35,11 +35,12 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if u.InProcess {
 		return openMemory(ctx, u, o)
 	}
-	path, err := find(u, o.Dirs)
+	prog, err := openProgram(u, o)
 	if err != nil {
 		return nil, err
 	}
-	in, err := begin(ctx, path, o)
+	defer prog.Close()
+	in, err := begin(ctx, prog, o)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 }
 
 // Describe starts the plugin that the URL names, asks it what it is and ends
-// it. Its store is not opened.
+// it. Its store is not opened. Errors are those of Open.
 func Describe(ctx context.Context, storeURL string, o *Options) (shared.Info, error) {
 	u, err := ParseURL(storeURL)
 	if err != nil {
@@ -63,11 +64,12 @@ func Describe(ctx context.Context, storeURL string, o *Options) (shared.Info, er
 	if u.InProcess {
 		return shared.Describe(&memstore.Store{}), nil
 	}
-	path, err := find(u, o.Dirs)
+	prog, err := openProgram(u, o)
 	if err != nil {
 		return shared.Info{}, err
 	}
-	in, err := begin(ctx, path, o)
+	defer prog.Close()
+	in, err := begin(ctx, prog, o)
 	if err != nil {
 		return shared.Info{}, err
 	}

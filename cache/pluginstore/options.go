@@ -40,11 +40,11 @@ type Options struct {
 	// Generation, in order, one call at a time and on a goroutine of its own:
 	// it may take its time, and may call the store.
 	OnChange func(Status)
-	// Locks are the files that say which plugins are trusted. Nil:
-	// DefaultLocks.
+	// Locks are the files that say which plugins are trusted; one that is not
+	// there pins nothing. Nil: DefaultLocks.
 	Locks []string
-	// Insecure are programs that need no trust: they are run in place,
-	// whatever is in them. For development.
+	// Insecure are the paths of programs that need no trust: they are run in
+	// place, whatever is in them. For development.
 	Insecure []string
 }
 
@@ -104,6 +104,9 @@ func (o *Options) withDefaults() (*Options, error) {
 			return nil, err
 		}
 		out.Dirs = dirs
+	}
+	if out.Locks == nil {
+		out.Locks = DefaultLocks()
 	}
 	if out.Logger == nil {
 		out.Logger = slog.Default()

@@ -84,7 +84,7 @@ func (p *process) Start(context.Context) error {
 		}
 	}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1], theirs[2]
-	err := p.cmd.Start()
+	err := startCommand(p.cmd)
 	closeAll(theirs[:]...)
 	if err != nil {
 		closeAll(ours[:]...)
