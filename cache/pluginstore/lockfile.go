@@ -37,10 +37,10 @@ const thisPlatform = runtime.GOOS + "/" + runtime.GOARCH
 var (
 	// A pin's name is also part of a file's name; see program.
 	pinName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
-	pinVersion  = regexp.MustCompile(`^[A-Za-z0-9._+~:-]{1,100}$`)
+	pinVersion  = regexp.MustCompile(`^[A-Za-z0-9._+~:()-]{1,100}$`)
 	pinPlatform = regexp.MustCompile(`^[a-z0-9]{1,20}/[a-z0-9]{1,20}$`)
 	pinDigest   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	notVersion  = regexp.MustCompile(`[^A-Za-z0-9._+~:-]+`)
+	notVersion  = regexp.MustCompile(`[^A-Za-z0-9._+~:()-]+`)
 )
 
 // versionWord makes a pin's version of what a plugin calls its own, which may

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type app struct {
 	storeURL     string
 	opts         []string
 	pluginDirs   []string
+	insecure     []string
 	startTimeout time.Duration
 	logLevel     string
 	json         bool
@@ -63,6 +65,7 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 	f.StringVar(&a.storeURL, "store", "", "store `URL` (default "+envStore+", else memory)")
 	f.StringArrayVar(&a.opts, "opt", nil, "setting of the store, `KEY=VALUE` or KEY=@FILE; may be repeated")
 	f.StringArrayVar(&a.pluginDirs, "plugin-dir", nil, "`DIR` to search for plugins instead of the defaults; may be repeated")
+	f.StringArrayVar(&a.insecure, "insecure-plugin", nil, "run the plugin at `PATH` whether it is trusted or not; may be repeated; one is also the store where none is given")
 	f.DurationVar(&a.startTimeout, "start-timeout", pluginstore.DefaultStartTimeout, "how long a plugin may take to start")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default warn; info for serve)")
 	f.BoolVar(&a.json, "json", false, "print results and logs as JSON")
@@ -134,6 +137,12 @@ func (a *app) spec() string {
 	if env := os.Getenv(envStore); env != "" {
 		return env
 	}
+	if len(a.insecure) == 1 {
+		// With a slash it is a path, whatever it is called.
+		if path, err := filepath.Abs(a.insecure[0]); err == nil {
+			return path
+		}
+	}
 	return "memory"
 }
 
@@ -151,6 +160,7 @@ func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
 	}
 	return &pluginstore.Options{
 		Dirs: a.pluginDirs, Settings: settings, Logger: log, StartTimeout: a.startTimeout,
+		Insecure: a.insecure,
 	}, nil
 }
 

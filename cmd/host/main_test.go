@@ -41,6 +41,13 @@ func TestMain(m *testing.M) {
 				return 1
 			}
 		}
+		// As "make build" does.
+		pin := exec.Command(filepath.Join(built, "host"), "plugins", "trust", "--lock", filepath.Join(built, "plugins.lock"),
+			filepath.Join(built, "harpia-store-memory"), filepath.Join(built, "harpia-store-file"))
+		if out, err := pin.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %v\n%s", pin, err, out)
+			return 1
+		}
 		return m.Run()
 	}())
 }
@@ -84,7 +91,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"http": httpCommand, "ready": readyCommand, "killplugin": killPlugin, "nothingleft": nothingLeftCommand,
 			"expect-code": expectCode, "binary": writeBinary, "signalhost": signalHost,
-			"soonnothingleft": soonNothingLeft,
+			"soonnothingleft": soonNothingLeft, "append-byte": appendByte,
 		},
 	})
 }
@@ -183,6 +190,15 @@ func expectCode(ts *testscript.TestScript, _ bool, args []string) {
 // writeBinary is: binary FILE. It writes bytes that are no text.
 func writeBinary(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("\xff\x00\x01\r\n\x80 no text"), 0o600))
+}
+
+// appendByte is: append-byte FILE. The program still runs, and is another.
+func appendByte(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
+	ts.Check(err)
+	_, err = f.Write([]byte{0})
+	ts.Check(err)
+	ts.Check(f.Close())
 }
 
 // signalHost is: signalhost TERM|KILL. It signals the host that serves in the

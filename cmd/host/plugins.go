@@ -17,23 +17,29 @@ import (
 func (a *app) pluginsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugins",
-		Short: "List, describe and test store plugins",
+		Short: "List, describe, test and trust store plugins",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.pluginsListCommand(), a.pluginsDescribeCommand(), a.pluginsTestCommand())
+	cmd.AddCommand(a.pluginsListCommand(), a.pluginsDescribeCommand(), a.pluginsTestCommand(), a.pluginsTrustCommand())
 	return cmd
 }
 
 func (a *app) pluginsListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the plugins that can be chosen by name",
-		Args:  cobra.NoArgs,
+		Short: "List the plugins that can be chosen by name, and whether they are trusted",
+		Long: `List the plugins that can be chosen by name, and whether they may run: trusted,
+not trusted, changed since they were trusted, or insecure by --insecure-plugin.
+None is started.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dirs := a.pluginDirs
+			o, err := a.options(slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			dirs := o.Dirs
 			if dirs == nil {
-				var err error
 				if dirs, err = pluginstore.DefaultDirs(); err != nil {
 					return err
 				}
@@ -44,13 +50,21 @@ func (a *app) pluginsListCommand() *cobra.Command {
 			}
 			out := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 			for _, f := range found {
+				status, why := trust(f, o)
 				if a.json {
-					err = a.print("", map[string]string{"name": f.Name, "path": f.Path})
+					listed := map[string]string{"name": f.Name, "path": f.Path, "trust": status}
+					if why != nil {
+						listed["error"] = message(why)
+					}
+					err = a.print("", listed)
 				} else {
-					_, err = fmt.Fprintf(out, "%s\t%s\n", f.Name, f.Path)
+					_, err = fmt.Fprintf(out, "%s\t%s\t%s\n", f.Name, status, printable(f.Path))
 				}
 				if err != nil {
 					return output(err)
+				}
+				if why != nil && !a.json {
+					fmt.Fprintln(a.stderr, "host:", message(why))
 				}
 			}
 			if len(found) == 0 {
@@ -158,14 +172,16 @@ func (a *app) writeDescription(d description) error {
 
 func (a *app) pluginsTestCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "test URL",
+		Use:   "test [URL]",
 		Short: "Run the conformance suite on a store",
-		Long: `Run the conformance suite on the store that the URL names. It uses keys with a
+		Long: `Run the conformance suite on the store that the URL names, or else --store. It uses keys with a
 random prefix and removes them, so the store may be one in use; a bounded store
 may evict other entries. The last line counts; exit code 3 if a case failed.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.storeURL = args[0]
+			if len(args) > 0 {
+				a.storeURL = args[0]
+			}
 			if _, err := a.open(cmd.Context()); err != nil {
 				return err
 			}
