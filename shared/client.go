@@ -22,6 +22,11 @@ const (
 	SlowTimeout = 30 * time.Second
 )
 
+// ErrNoAnswer: the plugin did not answer in the time that a call may take, and
+// the caller's context would have allowed more. Such an error also wraps
+// cache.ErrUnavailable. A write may yet be done.
+var ErrNoAnswer = errors.New("no answer in time")
+
 // Client is the host's side of the wire: a cache.Store with every optional
 // method, on a plugin. Before any other call, Describe tells it what the
 // plugin can do; what was not declared answers errors.ErrUnsupported without a
@@ -36,6 +41,8 @@ type Client struct {
 	recv grpc.CallOption
 	// unguarded lets calls through that the plugin did not declare.
 	unguarded bool
+	// patient has calls wait as long as their own context does.
+	patient bool
 }
 
 var (
@@ -72,7 +79,7 @@ func (c *Client) setInfo(i Info) {
 func (c *Client) Describe(ctx context.Context) (Info, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, CallTimeout)
+		ctx, cancel = c.within(ctx, CallTimeout)
 		defer cancel()
 	}
 	r, err := c.rpc.Describe(ctx, &storepb.DescribeRequest{})
@@ -97,7 +104,7 @@ func (c *Client) Configure(ctx context.Context, given []SettingValue) error {
 	for _, v := range given {
 		r.Settings = append(r.Settings, &storepb.SettingValue{Name: v.Name, Value: v.Value})
 	}
-	ctx, cancel := context.WithTimeout(ctx, SlowTimeout)
+	ctx, cancel := c.within(ctx, SlowTimeout)
 	defer cancel()
 	_, err := c.rpc.Configure(ctx, r)
 	return fromSettingStatus(err)
@@ -137,9 +144,25 @@ func (c *Client) check(need cache.Capability, key string, e cache.Entry) error {
 	return cache.CheckEntry(key, e, c.info.Limits.MaxValue)
 }
 
+// Patient returns a client whose calls have no deadline but their context's:
+// for a plugin that a debugger may stop for minutes.
+func (c *Client) Patient() *Client {
+	patient := *c
+	patient.patient = true
+	return &patient
+}
+
 // call gives ctx the deadline of a call that carries size bytes.
-func call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, CallTimeout+time.Second*time.Duration(size/(16<<20)))
+func (c *Client) call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+	return c.within(ctx, CallTimeout+time.Second*time.Duration(size/(16<<20)))
+}
+
+// within gives ctx a deadline, unless the client is patient.
+func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if c.patient {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
 }
 
 // failed translates a call's error. The caller's own context explains itself;
@@ -153,11 +176,15 @@ func (c *Client) failed(caller context.Context, err error) error {
 	}
 	switch err = fromStatus(err); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: the plugin %s did not answer in time", cache.ErrUnavailable, c.info.Name)
+		return c.noAnswer()
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%w: the plugin %s gave the call up", cache.ErrUnavailable, c.info.Name)
 	}
 	return err
+}
+
+func (c *Client) noAnswer() error {
+	return fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, ErrNoAnswer)
 }
 
 // Get implements cache.Store.
@@ -166,7 +193,7 @@ func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error)
 		return cache.Entry{}, false, err
 	}
 	// An answer may be as large as the limit; the deadline cannot know.
-	bounded, cancel := call(ctx, c.info.Limits.MaxValue)
+	bounded, cancel := c.call(ctx, c.info.Limits.MaxValue)
 	defer cancel()
 	r, err := c.rpc.Get(bounded, &storepb.GetRequest{Key: []byte(key)}, c.recv)
 	if err != nil {
@@ -181,7 +208,7 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 	if err := c.check(0, key, e); err != nil {
 		return err
 	}
-	bounded, cancel := call(ctx, len(e.Value))
+	bounded, cancel := c.call(ctx, len(e.Value))
 	defer cancel()
 	_, err := c.rpc.Set(bounded, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
 	return c.failed(ctx, err)
@@ -192,7 +219,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := cache.CheckKey(key); err != nil {
 		return err
 	}
-	bounded, cancel := call(ctx, 0)
+	bounded, cancel := c.call(ctx, 0)
 	defer cancel()
 	_, err := c.rpc.Delete(bounded, &storepb.DeleteRequest{Key: []byte(key)})
 	return c.failed(ctx, err)

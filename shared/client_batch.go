@@ -34,7 +34,7 @@ func (c *Client) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, er
 }
 
 func (c *Client) getSome(ctx context.Context, keys []string) ([]cache.Lookup, error) {
-	bounded, cancel := call(ctx, c.info.Limits.MaxValue+batchBytes)
+	bounded, cancel := c.call(ctx, c.info.Limits.MaxValue+batchBytes)
 	defer cancel()
 	r, err := c.rpc.GetMany(bounded, &storepb.GetManyRequest{Keys: toKeys(keys)}, c.recv)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 			size += len(it.Entry.Value)
 			r.Items = append(r.Items, &storepb.SetRequest{Key: []byte(it.Key), Entry: toEntry(it.Entry)})
 		}
-		bounded, cancel := call(ctx, size)
+		bounded, cancel := c.call(ctx, size)
 		_, err := c.rpc.SetMany(bounded, r)
 		cancel()
 		if err != nil {
@@ -87,7 +87,7 @@ func (c *Client) DeleteMany(ctx context.Context, keys []string) error {
 	}
 	for len(keys) > 0 {
 		n := chunk(len(keys), func(i int) int { return len(keys[i]) })
-		bounded, cancel := call(ctx, 0)
+		bounded, cancel := c.call(ctx, 0)
 		_, err := c.rpc.DeleteMany(bounded, &storepb.DeleteManyRequest{Keys: toKeys(keys[:n])})
 		cancel()
 		if err != nil {
@@ -179,7 +179,7 @@ func (c *Client) Clear(ctx context.Context, prefix string) error {
 	if err := c.declared(cache.CanClear); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, SlowTimeout)
+	bounded, cancel := c.within(ctx, SlowTimeout)
 	defer cancel()
 	_, err := c.rpc.Clear(bounded, &storepb.ClearRequest{Prefix: []byte(prefix)})
 	return c.failed(ctx, err)
@@ -190,7 +190,7 @@ func (c *Client) Flush(ctx context.Context) error {
 	if err := c.declared(cache.CanFlush); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, SlowTimeout)
+	bounded, cancel := c.within(ctx, SlowTimeout)
 	defer cancel()
 	_, err := c.rpc.Flush(bounded, &storepb.FlushRequest{})
 	return c.failed(ctx, err)
@@ -204,9 +204,12 @@ const forever = time.Duration(math.MaxInt64)
 // up.
 func receive[M any](c *Client, ctx context.Context, idle time.Duration, open func(context.Context) (grpc.ServerStreamingClient[M], error)) iter.Seq2[*M, error] {
 	return func(yield func(*M, error) bool) {
+		if c.patient {
+			idle = forever
+		}
 		bounded, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		late := fmt.Errorf("%w: the plugin %s did not answer in time", cache.ErrUnavailable, c.info.Name)
+		late := c.noAnswer()
 		watchdog := time.AfterFunc(idle, func() { cancel(late) })
 		defer watchdog.Stop()
 		stream, err := open(bounded)
