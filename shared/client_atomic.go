@@ -13,7 +13,7 @@ func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bo
 	if err := c.check(cache.CanAdd, key, e); err != nil {
 		return false, err
 	}
-	bounded, cancel := call(ctx, len(e.Value))
+	bounded, cancel := c.call(ctx, len(e.Value))
 	defer cancel()
 	r, err := c.rpc.SetIfAbsent(bounded, &storepb.SetIfAbsentRequest{Key: []byte(key), Entry: toEntry(e)})
 	return r.GetStored(), c.failed(ctx, err)
@@ -28,7 +28,7 @@ func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e c
 	if len(old) > c.info.Limits.MaxValue {
 		return false, nil
 	}
-	bounded, cancel := call(ctx, len(old)+len(e.Value))
+	bounded, cancel := c.call(ctx, len(old)+len(e.Value))
 	defer cancel()
 	r, err := c.rpc.CompareAndSwap(bounded, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
 	return r.GetSwapped(), c.failed(ctx, err)
@@ -42,7 +42,7 @@ func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (
 	if len(old) > c.info.Limits.MaxValue {
 		return false, nil
 	}
-	bounded, cancel := call(ctx, len(old))
+	bounded, cancel := c.call(ctx, len(old))
 	defer cancel()
 	r, err := c.rpc.CompareAndDelete(bounded, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
 	return r.GetDeleted(), c.failed(ctx, err)
@@ -53,7 +53,7 @@ func (c *Client) Increment(ctx context.Context, key string, delta int64, expires
 	if err := c.check(cache.CanCount, key, cache.Entry{}); err != nil {
 		return 0, time.Time{}, err
 	}
-	bounded, cancel := call(ctx, 0)
+	bounded, cancel := c.call(ctx, 0)
 	defer cancel()
 	r, err := c.rpc.Increment(bounded, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool
 	if err := c.check(cache.CanTouch, key, cache.Entry{}); err != nil {
 		return false, err
 	}
-	bounded, cancel := call(ctx, 0)
+	bounded, cancel := c.call(ctx, 0)
 	defer cancel()
 	r, err := c.rpc.Touch(bounded, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
 	return r.GetFound(), c.failed(ctx, err)

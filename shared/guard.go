@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,6 +21,8 @@ import (
 // others. And no call is in the store when it is closed.
 type guard struct {
 	log *slog.Logger
+	// asked says that the host has asked the plugin to end.
+	asked atomic.Bool
 	// calls is held for reading by every call, and for writing for good once
 	// the store is to be closed.
 	calls sync.RWMutex
@@ -29,7 +32,13 @@ type guard struct {
 // go-plugin's own services pass.
 const storeService = "/harpia.store.v1.Store/"
 
+// shutdown is go-plugin's call by which a host ends a plugin.
+const shutdown = "/plugin.GRPCController/Shutdown"
+
 func (g *guard) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	if call.FullMethod == shutdown {
+		g.asked.Store(true)
+	}
 	if !strings.HasPrefix(call.FullMethod, storeService) {
 		return next(ctx, req)
 	}

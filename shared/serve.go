@@ -2,13 +2,11 @@ package shared
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,14 +22,6 @@ import (
 // log: debug, info, warn or error.
 const EnvLogLevel = "HARPIA_LOG_LEVEL"
 
-// orphanGrace is how long a plugin may take to close its store after its host
-// died.
-const orphanGrace = 1800 * time.Millisecond
-
-// closeGrace is how long it may take when the host asked for it; a host that
-// is alive waits no longer either.
-const closeGrace = 8 * time.Second
-
 // Serve runs store as a plugin until the host ends it: all that the main of a
 // store plugin needs. What the store implements beyond the three methods is
 // found and declared to the host; see package cache for what it may do, and
@@ -41,10 +31,18 @@ const closeGrace = 8 * time.Second
 // log. Termination signals are left to the host, which ends a plugin by
 // closing its standard input: a signal to the whole group would otherwise kill
 // it before the host has drained. At the end the store is closed if it is an
-// io.Closer.
+// io.Closer. If the host is dead by then, Serve kills the process group that
+// the host gave the plugin, so that no child of the plugin outlives it: nothing
+// after Serve is sure to run.
+//
+// Where the variable HARPIA_STORE_DEBUG is set, a plugin that a person starts
+// serves too, for hosts that are told to attach to it.
 func Serve(store cache.Store) {
 	hs := Handshake()
 	if os.Getenv(hs.MagicCookieKey) != hs.MagicCookieValue {
+		if os.Getenv(EnvDebug) != "" {
+			os.Exit(serveAlone(store))
+		}
 		info := Describe(store)
 		fmt.Fprintf(os.Stderr, "%s %s is a store plugin and is started by a host:\n  host --store %s get KEY\n  host plugins describe %[3]s\n",
 			info.Name, info.Version, os.Args[0])
@@ -59,23 +57,13 @@ func Serve(store cache.Store) {
 	leaveSignalsToHost()
 
 	s, g := newServer(store), &guard{log: log}
+	h := &host{pid: os.Getppid(), guard: g}
 	var rpc *grpc.Server
-	var ended atomic.Bool // the host asked for it
 	serving := make(chan struct{})
-	go func() {
-		// The end of standard input is the end of the host, however it ended.
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		grace := orphanGrace
-		if ended.Load() {
-			grace = closeGrace
-		}
-		time.AfterFunc(grace, func() {
-			removeSocketDir()
-			os.Exit(1)
-		})
+	go h.watch(func() {
 		<-serving
 		rpc.Stop()
-	}()
+	})
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  hs,
 		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: Plugins(s)},
@@ -86,12 +74,18 @@ func Serve(store cache.Store) {
 			return rpc
 		},
 	})
-	ended.Store(true)
+	_ = closeStore(store, g)
+	h.cleanUp()
+}
+
+// closeStore closes the store when no call is in it any more.
+func closeStore(store cache.Store, g *guard) error {
 	g.drain(orphanGrace / 2)
-	if err := cache.Close(store); err != nil {
-		log.Error("the store did not close well", "error", err)
+	err := cache.Close(store)
+	if err != nil {
+		g.log.Error("the store did not close well", "error", err)
 	}
-	removeSocketDir()
+	return err
 }
 
 func serverOptions(g *guard) []grpc.ServerOption {

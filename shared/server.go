@@ -20,6 +20,9 @@ type server struct {
 	store      cache.Store
 	info       atomic.Pointer[Info] // it may change when the store is configured
 	configured atomic.Int32         // unconfigured, configuring or ready
+	settings   Settings             // of the store, once it is ready
+	// many hosts come and go, and each configures the store; see serveAlone.
+	many bool
 }
 
 const (
@@ -54,6 +57,9 @@ func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*s
 	if err != nil {
 		return nil, settingStatus(err)
 	}
+	if s.many && s.configured.Load() == ready {
+		return s.configureAgain(settings)
+	}
 	if !s.configured.CompareAndSwap(unconfigured, configuring) {
 		return nil, toStatus(fmt.Errorf("%w: the plugin was configured before", cache.ErrUnavailable))
 	}
@@ -64,6 +70,7 @@ func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*s
 		}
 	}
 	s.look()
+	s.settings = settings
 	s.configured.Store(ready)
 	return &storepb.ConfigureResponse{}, nil
 }
