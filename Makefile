@@ -11,10 +11,12 @@ help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## build the host and the plugins into bin/
+build: ## build the host and the plugins into bin/, and pin the plugins
+	install -d -m 0755 bin
 	$(GO) build -o bin/host ./cmd/host
 	$(GO) build -o bin/harpia-store-memory ./plugins/memory
 	$(GO) build -o bin/harpia-store-file ./plugins/file
+	bin/host plugins trust --lock bin/plugins.lock bin/harpia-store-memory bin/harpia-store-file
 
 .PHONY: run
 run: build ## serve the cache over HTTP, its data in ./data

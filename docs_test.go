@@ -31,11 +31,7 @@ const documentedAddr = "127.0.0.1:8380"
 
 func TestDocuments(t *testing.T) {
 	dir := copyOfTree(t)
-	for program, pkg := range map[string]string{
-		"host": "./cmd/host", "harpia-store-memory": "./plugins/memory", "harpia-store-file": "./plugins/file",
-	} {
-		command(t, dir, "go", "build", "-trimpath", "-o", filepath.Join("bin", program), pkg)
-	}
+	command(t, dir, "make", "build")
 	addr := serve(t, dir)
 	for _, doc := range documents {
 		text, err := os.ReadFile(doc)
@@ -135,7 +131,13 @@ func shell(t *testing.T, dir, code string, mayFail bool) string {
 	}
 	cmd := exec.Command("sh", "-e", "-c", code)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HARPIA_STORE=", "CURL_HOME="+home)
+	// What a reader would trust is kept out of this user's configuration, where
+	// the go command has its own.
+	goenv, err := exec.Command("go", "env", "GOENV").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "HARPIA_STORE=", "CURL_HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "GOENV="+strings.TrimSpace(string(goenv)))
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
 	out, err := cmd.Output()

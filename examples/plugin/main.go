@@ -2,7 +2,7 @@
 // nothing else. Its entries are in a map and go with the process.
 //
 //	go build -o my-store ./examples/plugin
-//	bin/host plugins test ./my-store
+//	bin/host plugins test --insecure-plugin ./my-store
 package main
 
 import (
