@@ -10,7 +10,7 @@ import (
 // How long a plugin may take to end once its standard input has.
 const (
 	// orphanGrace is for one whose host died.
-	orphanGrace = 1800 * time.Millisecond
+	orphanGrace = 1500 * time.Millisecond
 	// closeGrace is for one whose host asked for it; a host that is alive waits
 	// no longer either.
 	closeGrace = 8 * time.Second

@@ -42,6 +42,9 @@ var programs = map[string]func(){
 	"harpia-store-netrpc":  func() { fmt.Println("1|1|unix|/nowhere|netrpc"); time.Sleep(time.Hour) },
 	"harpia-store-plain":   func() { _ = os.Unsetenv("PLUGIN_CLIENT_CERT"); shared.Serve(&memstore.Store{}) },
 	"harpia-store-hostile": hostile,
+	"harpia-store-marks":   func() { forkChild(); shared.Serve(&marks{}) },
+	"harpia-store-hangs":   func() { forkChild(); shared.Serve(&marks{never: true}) },
+	"mortal-host":          mortalHost,
 	"harpia-store-env":     func() { shared.Serve(&configured{err: errors.New(strings.Join(os.Environ(), "\n"))}) },
 }
 
