@@ -30,7 +30,9 @@ func TestKilledFilePluginLosesNothing(t *testing.T) {
 	var tried, acknowledged [writers]int
 	modes := []string{"interval", "never", "always"}
 	for cycle := range cycles {
-		s, err := pluginstore.Open(t.Context(), fmt.Sprintf("file:%s?sync=%s", dir, modes[cycle%len(modes)]), l.options())
+		o := l.options()
+		o.Fallback = pluginstore.FallbackNone
+		s, err := pluginstore.Open(t.Context(), fmt.Sprintf("file:%s?sync=%s", dir, modes[cycle%len(modes)]), o)
 		if err != nil {
 			t.Fatalf("cycle %d: %v", cycle, err)
 		}

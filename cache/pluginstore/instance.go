@@ -41,7 +41,6 @@ func (in *instance) stop() error {
 	deadline := time.Now().Add(stopTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	// One that does not even say that it lives will not flush either.
 	if err := in.check(ctx, signOfLife); err != nil {
 		in.abort()
 		return err
@@ -60,12 +59,26 @@ func (in *instance) stop() error {
 	return err
 }
 
-// How long an answer to a health check may take: while the plugin is in use,
-// and before it is given up for good.
-const (
-	healthTimeout = time.Second
-	signOfLife    = 3 * time.Second
-)
+// signOfLife is how long a plugin that is to end may take to say that it
+// lives; otherwise it will not flush either.
+const signOfLife = 3 * time.Second
+
+var _ plug = (*instance)(nil)
+
+func (in *instance) store() cache.Store    { return in.client }
+func (in *instance) info() shared.Info     { return in.client.Info() }
+func (in *instance) pid() int              { return in.proc.cmd.Process.Pid }
+func (in *instance) died() <-chan struct{} { return in.proc.died }
+func (in *instance) kill()                 { in.proc.kill() }
+
+// cause says how the plugin died, once it has.
+func (in *instance) cause() error {
+	in.proc.awaitEnd(exitGrace)
+	if err := in.gone(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the plugin %s is gone; a child of it still holds its output", cache.ErrUnavailable, in.client.Info().Name)
+}
 
 // check asks the plugin for its health; an answer that is not SERVING is not
 // health.

@@ -26,6 +26,8 @@ import (
 // plugins, good and bad.
 var programs = map[string]func(){
 	"harpia-store-memory":  func() { shared.Serve(&memstore.Store{}) },
+	"harpia-store-durable": func() { shared.Serve(&durable{}) },
+	"harpia-store-shared":  func() { shared.Serve(&other{}) },
 	"harpia-store-three":   func() { shared.Serve(threeMethods{&memstore.Store{}}) },
 	"harpia-store-fails":   func() { shared.Serve(&configured{err: errors.New("the disk is on holiday")}) },
 	"harpia-store-panics":  func() { shared.Serve(&panics{}) },
@@ -45,7 +47,8 @@ var programs = map[string]func(){
 	"harpia-store-marks":   func() { forkChild(); shared.Serve(&marks{}) },
 	"harpia-store-hangs":   func() { forkChild(); shared.Serve(&marks{never: true}) },
 	"mortal-host":          mortalHost,
-	"harpia-store-env":     func() { shared.Serve(&configured{err: errors.New(strings.Join(os.Environ(), "\n"))}) },
+	"harpia-store-env":     func() { shared.Serve(&configured{err: fmt.Errorf("%q", os.Environ())}) },
+	"harpia-probe":         probe,
 }
 
 func TestMain(m *testing.M) {

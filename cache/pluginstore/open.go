@@ -39,16 +39,21 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer prog.Close()
-	in, err := begin(ctx, prog, o)
-	if err != nil {
+	s := newStore(u, o)
+	s.program.Store(prog)
+	p, err := s.launch(ctx)
+	switch {
+	case err == nil:
+		err = s.serve(ctx, p)
+	case o.Fallback == FallbackMemory && mayRecover(ctx, err):
+		s.route.Store(&route{bridge: s.newBridge(), err: err, next: make(chan struct{})})
+	}
+	if s.route.Load() == nil {
+		_ = prog.Close()
 		return nil, err
 	}
-	if err := in.configure(ctx, u, o); err != nil {
-		in.abort()
-		return nil, err
-	}
-	return &Store{url: u, backend: in.client, info: in.client.Info(), plugin: in}, nil
+	s.supervise(context.WithoutCancel(ctx), p, err)
+	return s, nil
 }
 
 // Describe starts the plugin that the URL names, asks it what it is and ends
@@ -92,7 +97,8 @@ func openMemory(ctx context.Context, u URL, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pluginstore: memory: %w (see: host plugins describe memory)", err)
 	}
-	return &Store{url: u, backend: m, info: shared.Describe(m)}, nil
+	s := newStore(u, o)
+	return s, s.serve(ctx, &inProcess{Store: m, described: shared.Describe(m)})
 }
 
 // settings gathers what the URL and the options give the plugin: the target

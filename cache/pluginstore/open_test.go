@@ -224,32 +224,6 @@ func TestChildrenOfThePluginEndWithIt(t *testing.T) {
 	}
 }
 
-func TestKilledPluginIsUnavailable(t *testing.T) {
-	l := newLab(t)
-	s, err := pluginstore.Open(t.Context(), "family", l.options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); !errors.Is(err, cache.ErrUnavailable) {
-			t.Errorf("Close after the death: %v", err)
-		}
-	}()
-	_ = syscall.Kill(s.PID(), syscall.SIGKILL)
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		err := s.Ready(t.Context())
-		if errors.Is(err, cache.ErrUnavailable) && strings.Contains(err.Error(), "killed") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the death was not noticed: %v", err)
-		}
-	}
-	if _, _, err := s.Get(t.Context(), "k"); !errors.Is(err, cache.ErrUnavailable) {
-		t.Errorf("Get: %v", err)
-	}
-}
-
 func TestFrozenPluginIsClosedAllTheSame(t *testing.T) {
 	l := newLab(t)
 	s, err := pluginstore.Open(t.Context(), "plugin:memory", l.options())
@@ -269,21 +243,6 @@ func TestFrozenPluginIsClosedAllTheSame(t *testing.T) {
 		t.Errorf("Ready: %v", err)
 	}
 	_ = s.Close()
-}
-
-func TestEnvironmentIsAllowed(t *testing.T) {
-	l := newLab(t)
-	t.Setenv("SECRET_TOKEN", "hunter2")
-	t.Setenv("WANTED", "yes")
-	o := l.options()
-	o.Env = []string{"WANTED"}
-	_, err := pluginstore.Open(t.Context(), "env", o)
-	if err == nil {
-		t.Fatal("it opened")
-	}
-	if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "WANTED=yes") {
-		t.Errorf("the plugin's environment:\n%v", err)
-	}
 }
 
 func TestLongTemporaryDirectory(t *testing.T) {

@@ -29,13 +29,20 @@ func TestSwappedProgramIsNeverRun(t *testing.T) {
 			}
 			return os.Rename(fresh, file)
 		},
-		"written into it": func(file string, text []byte) error { return os.WriteFile(file, text, 0o700) },
+		"written into it": func(file string, text []byte) error {
+			f, err := os.OpenFile(file, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.Write(text)
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			file, mark := filepath.Join(t.TempDir(), "swapped"), filepath.Join(t.TempDir(), "mark")
-			// As long as one another, so that a file that is half the one and
-			// half the other runs too.
+			// As long as one another: each is written over the other.
 			good := fmt.Appendf(nil, "#!/bin/sh\nexit 33; echo ran >> '%s'\n", mark)
 			evil := fmt.Appendf(nil, "#!/bin/sh\necho ran >> '%s'; exit 44\n", mark)
 			if err := os.WriteFile(file, good, 0o700); err != nil {

@@ -1,0 +1,159 @@
+package pluginstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// What memory cannot stand in for: only the plugin has the value that an
+// atomic operation depends on, and all the keys.
+
+// SetIfAbsent implements cache.Adder.
+func (s *Store) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (stored bool, err error) {
+	err = s.only(ctx, cache.CanAdd, onKey(key), func(to cache.Store) (err error) {
+		stored, err = cache.SetIfAbsent(ctx, to, key, e)
+		return err
+	})
+	return stored && err == nil, err
+}
+
+// CompareAndSwap implements cache.Swapper.
+func (s *Store) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (swapped bool, err error) {
+	err = s.only(ctx, cache.CanSwap, onKey(key), func(to cache.Store) (err error) {
+		swapped, err = cache.CompareAndSwap(ctx, to, key, old, e)
+		return err
+	})
+	return swapped && err == nil, err
+}
+
+// CompareAndDelete implements cache.Swapper.
+func (s *Store) CompareAndDelete(ctx context.Context, key string, old []byte) (deleted bool, err error) {
+	err = s.only(ctx, cache.CanSwap, onKey(key), func(to cache.Store) (err error) {
+		deleted, err = cache.CompareAndDelete(ctx, to, key, old)
+		return err
+	})
+	return deleted && err == nil, err
+}
+
+// Increment implements cache.Counter.
+func (s *Store) Increment(ctx context.Context, key string, delta int64, expiresIfNew time.Time) (n int64, expires time.Time, err error) {
+	err = s.only(ctx, cache.CanCount, onKey(key), func(to cache.Store) (err error) {
+		n, expires, err = cache.Increment(ctx, to, key, delta, expiresIfNew)
+		return err
+	})
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	return n, expires, nil
+}
+
+// Touch implements cache.Toucher.
+func (s *Store) Touch(ctx context.Context, key string, expires time.Time) (found bool, err error) {
+	err = s.only(ctx, cache.CanTouch, onKey(key), func(to cache.Store) (err error) {
+		found, err = cache.Touch(ctx, to, key, expires)
+		return err
+	})
+	return found && err == nil, err
+}
+
+// Clear implements cache.Clearer.
+func (s *Store) Clear(ctx context.Context, prefix string) error {
+	return s.only(ctx, cache.CanClear, onAllKeys, func(to cache.Store) error { return cache.Clear(ctx, to, prefix) })
+}
+
+// Flush implements cache.Flusher.
+func (s *Store) Flush(ctx context.Context) error {
+	return s.only(ctx, cache.CanFlush, onNoKey, func(to cache.Store) error { return cache.Flush(ctx, to) })
+}
+
+// Scan implements cache.Scanner.
+func (s *Store) Scan(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		more := true
+		err := s.only(ctx, cache.CanScan, onNoKey, func(to cache.Store) error {
+			for key, err := range cache.Scan(ctx, to, prefix) {
+				if err != nil {
+					return err
+				}
+				if more = yield(key, nil); !more {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && more {
+			yield("", err)
+		}
+	}
+}
+
+// Watch implements cache.Watcher. It ends with the plugin's process, whichever
+// way that ends.
+func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
+	return func(yield func(cache.Change, error) bool) {
+		more := true
+		err := s.only(ctx, cache.CanWatch, notCounted, func(to cache.Store) error {
+			for change, err := range cache.Watch(ctx, to) {
+				if err != nil {
+					return err
+				}
+				if more = yield(change, nil); !more {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && more {
+			yield(cache.Change{}, err)
+		}
+	}
+}
+
+// counted is how a call is counted while it is in flight: enter reports false
+// if the plugin is to be sent nothing any more.
+type counted struct {
+	enter func(*inFlight) bool
+	leave func(*inFlight)
+}
+
+var (
+	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll}
+	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave}
+	notCounted = counted{func(*inFlight) bool { return true }, func(*inFlight) {}}
+)
+
+func onKey(key string) counted {
+	return counted{
+		func(f *inFlight) bool { return f.begin(key) },
+		func(f *inFlight) { f.end(key) },
+	}
+}
+
+// only makes a call that goes to the plugin or fails.
+func (s *Store) only(ctx context.Context, need cache.Capability, count counted, call func(cache.Store) error) error {
+	for {
+		if err := s.declared(need); err != nil {
+			return err
+		}
+		r, err := s.current(ctx, false)
+		if err != nil {
+			return err
+		}
+		if r.inFlight == nil {
+			return s.failed(call(r.plug.store()))
+		}
+		if !count.enter(r.inFlight) {
+			continue // the route is another by now
+		}
+		defer count.leave(r.inFlight)
+		err = call(r.plug.store())
+		if err != nil && s.lost(ctx, r, err) {
+			err = fmt.Errorf("%w; whether it was done is unknown", s.route.Load().unavailable())
+		}
+		return s.failed(err)
+	}
+}

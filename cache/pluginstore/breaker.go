@@ -1,0 +1,40 @@
+package pluginstore
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// breaker decides when a plugin that failed is started again, if at all.
+type breaker struct {
+	Restart
+	failures []time.Time // Within, oldest first
+	// quick counts the failures of which none came after the plugin had been
+	// ready for MaxDelay: the next delay depends on it.
+	quick int
+}
+
+// failed counts a failure of a plugin that was ready for a time, and says how
+// long to wait before it is started again; false: not again.
+func (b *breaker) failed(now time.Time, wasReady time.Duration) (time.Duration, bool) {
+	b.failures = append(b.failures, now)
+	for now.Sub(b.failures[0]) >= b.Within {
+		b.failures = b.failures[1:]
+	}
+	if wasReady >= b.MaxDelay {
+		b.quick = 0
+	}
+	delay := b.MinDelay
+	for range b.quick {
+		if delay *= 2; delay >= b.MaxDelay {
+			break
+		}
+	}
+	b.quick++
+	// At random, so that many hosts do not start their plugins in step.
+	delay = time.Duration(float64(min(delay, b.MaxDelay)) * (0.75 + rand.Float64()/2))
+	return min(delay, b.MaxDelay), len(b.failures) < b.Failures
+}
+
+// reset forgets all failures.
+func (b *breaker) reset() { b.failures, b.quick = nil, 0 }

@@ -1,0 +1,119 @@
+package pluginstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// bridge serves while the plugin does not, from memory that knows what was
+// written meanwhile and nothing else, and keeps the journal of it. There is one
+// for each time that the plugin is down; it ends when another plugin's process
+// has been told everything and serves.
+type bridge struct {
+	memory   *cache.Memory
+	maxValue int
+
+	mu      sync.Mutex
+	journal journal
+	// gate is not nil while the last of the journal is replayed: who wants to
+	// write waits until it is closed.
+	gate  chan struct{}
+	ended bool
+}
+
+func newBridge(limits JournalLimits, canClear bool, maxValue int) *bridge {
+	m, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: limits.Bytes})
+	if err != nil {
+		panic(err) // the limits were checked
+	}
+	return &bridge{memory: m, maxValue: maxValue, journal: journal{limits: limits, canClear: canClear}}
+}
+
+// get returns what was written under key since the plugin is down.
+func (b *bridge) get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	return b.memory.Get(ctx, key)
+}
+
+// write sets key to e, or empties it if e is nil. It reports false if the
+// bridge has ended: the plugin serves again.
+func (b *bridge) write(ctx context.Context, key string, e *cache.Entry) (bool, error) {
+	if err := b.check(ctx, key, e); err != nil {
+		return true, err
+	}
+	for {
+		b.mu.Lock()
+		gate := b.gate
+		if gate == nil {
+			break
+		}
+		b.mu.Unlock()
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
+	defer b.mu.Unlock()
+	if b.ended {
+		return false, nil
+	}
+	return true, b.apply(key, e)
+}
+
+// unknown takes a write that was in flight when the plugin died, of which
+// nobody knows whether it was done; overlapped if others of its key were in
+// flight with it. It comes before replay begins: what was written here since,
+// and is the newer, is still in the journal.
+func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, newer := b.journal.writes[key]; newer {
+		return nil
+	}
+	if overlapped || b.journal.clear {
+		e = nil
+	}
+	return b.apply(key, e)
+}
+
+// apply changes memory and journal together.
+func (b *bridge) apply(key string, e *cache.Entry) error {
+	if !b.journal.note(key, e) {
+		return fmt.Errorf("%w: the plugin is down, and too many keys were written meanwhile", cache.ErrUnavailable)
+	}
+	ctx := context.Background()
+	if e != nil && b.memory.Set(ctx, key, *e) == nil {
+		return nil
+	}
+	// What memory cannot hold is a miss, and so is what it held before.
+	return b.memory.Delete(ctx, key)
+}
+
+func (b *bridge) check(ctx context.Context, key string, e *cache.Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e == nil {
+		return cache.CheckKey(key)
+	}
+	return cache.CheckEntry(key, *e, b.maxValue)
+}
+
+// size is what the plugin is still to be told.
+func (b *bridge) size() JournalSize {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.journal.size()
+}
+
+// end frees what the bridge holds. Who still reads here finds nothing.
+func (b *bridge) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	_ = b.memory.Clear(context.Background(), "")
+	b.journal = journal{}
+}

@@ -1,0 +1,177 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// Get implements cache.Store.
+func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	for first := true; ; first = false {
+		r, err := s.current(ctx, true)
+		if err != nil {
+			return cache.Entry{}, false, err
+		}
+		if r.bridge != nil {
+			return r.bridge.get(ctx, key)
+		}
+		e, ok, err := r.plug.store().Get(ctx, key)
+		if err == nil {
+			return e, ok, nil
+		}
+		if first && s.lost(ctx, r, err) {
+			continue
+		}
+		return cache.Entry{}, false, s.missed(err)
+	}
+}
+
+// GetMany implements cache.Batcher.
+func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return nil, err
+	}
+	for first := true; ; first = false {
+		r, err := s.current(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		found := make([]cache.Lookup, len(keys))
+		if r.bridge != nil {
+			for i, key := range keys {
+				if found[i].Entry, found[i].Found, err = r.bridge.get(ctx, key); err != nil {
+					return nil, err
+				}
+			}
+			return found, nil
+		}
+		got, err := cache.GetMany(ctx, r.plug.store(), keys)
+		if err == nil {
+			return got, nil
+		}
+		if first && s.lost(ctx, r, err) {
+			continue
+		}
+		if err = s.missed(err); err != nil {
+			return nil, err
+		}
+		return found, nil
+	}
+}
+
+// missed makes a miss of a read that the plugin did not answer in time, where
+// memory may serve: it would have missed too.
+func (s *Store) missed(err error) error {
+	if errors.Is(err, shared.ErrNoAnswer) && s.fallback() == FallbackMemory {
+		return nil
+	}
+	return s.failed(err)
+}
+
+// Set implements cache.Store.
+func (s *Store) Set(ctx context.Context, key string, e cache.Entry) error {
+	return s.write(ctx, []keyEntry{{key, &e}}, func(to cache.Store) error { return to.Set(ctx, key, e) })
+}
+
+// Delete implements cache.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	return s.write(ctx, []keyEntry{{key, nil}}, func(to cache.Store) error { return to.Delete(ctx, key) })
+}
+
+// SetMany implements cache.Batcher.
+func (s *Store) SetMany(ctx context.Context, items []cache.Item) error {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return err
+	}
+	writes := make([]keyEntry, len(items))
+	for i := range items {
+		writes[i] = keyEntry{items[i].Key, &items[i].Entry}
+	}
+	return s.write(ctx, writes, func(to cache.Store) error { return cache.SetMany(ctx, to, items) })
+}
+
+// DeleteMany implements cache.Batcher.
+func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
+	if err := s.declared(cache.CanBatch); err != nil {
+		return err
+	}
+	writes := make([]keyEntry, len(keys))
+	for i, key := range keys {
+		writes[i].key = key
+	}
+	return s.write(ctx, writes, func(to cache.Store) error { return cache.DeleteMany(ctx, to, keys) })
+}
+
+// keyEntry is what is to be written under a key; nil empties it.
+type keyEntry struct {
+	key   string
+	entry *cache.Entry
+}
+
+// write sends writes to the plugin with send, or does them in memory.
+func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.Store) error) error {
+	for {
+		r, err := s.current(ctx, true)
+		if err != nil {
+			return err
+		}
+		if r.bridge == nil {
+			if !r.begin(writes) {
+				continue // the route is another by now
+			}
+			err := send(r.plug.store())
+			if err != nil {
+				err = s.unsure(ctx, r, writes, err)
+			}
+			r.end(writes)
+			return err
+		}
+		for i, w := range writes {
+			ok, err := r.bridge.write(ctx, w.key, w.entry)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				// The plugin has been told of those before it.
+				return s.resume(ctx, writes[i:])
+			}
+		}
+		return nil
+	}
+}
+
+// resume does the rest of a batch, of which memory did the first.
+func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
+	for _, w := range writes {
+		var err error
+		if w.entry != nil {
+			err = s.Set(ctx, w.key, *w.entry)
+		} else {
+			err = s.Delete(ctx, w.key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsure decides what becomes of writes that failed with err.
+func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) error {
+	if s.fallback() == FallbackMemory && r.inFlight != nil && errors.Is(err, shared.ErrNoAnswer) {
+		// It might do them yet, after others of the same keys. Only its end
+		// makes sure that it does not.
+		s.fail(r, err)
+	} else if !s.lost(ctx, r, err) {
+		return s.failed(err)
+	}
+	for _, w := range writes {
+		if err := s.unknown(r, w.key, w.entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package pluginstore
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// inFlight knows the writes that one process of the plugin was sent and has
+// not answered. When the process dies, it can not be known whether such a
+// write was done. One that was alone on its key is simply done again; of
+// several on one key, readers may have seen any order, and only emptying the
+// key contradicts none of them.
+type inFlight struct {
+	seed    maphash.Seed
+	stripes [64]stripe
+	calls   sync.WaitGroup // each is added under a stripe's lock, before that stripe is closed
+}
+
+type stripe struct {
+	mu     sync.Mutex
+	closed bool
+	clears int // calls in flight that write to any key
+	keys   map[string]keyInFlight
+	_      [64]byte // stripes do not share cache lines
+}
+
+type keyInFlight struct {
+	writes     int
+	overlapped bool // since the first of them began, there were two at once
+}
+
+func newInFlight() *inFlight {
+	f := &inFlight{seed: maphash.MakeSeed()}
+	for i := range f.stripes {
+		f.stripes[i].keys = make(map[string]keyInFlight)
+	}
+	return f
+}
+
+func (f *inFlight) stripe(key string) *stripe {
+	return &f.stripes[maphash.String(f.seed, key)%uint64(len(f.stripes))]
+}
+
+// begin counts a write of key that is to be sent, and reports false if the
+// process is to be sent nothing any more.
+func (f *inFlight) begin(key string) bool {
+	s := f.stripe(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	k := s.keys[key]
+	k.overlapped = k.overlapped || k.writes > 0 || s.clears > 0
+	k.writes++
+	s.keys[key] = k
+	f.calls.Add(1)
+	return true
+}
+
+// end ends what begin began. It comes after a write of unknown outcome has been
+// journalled.
+func (f *inFlight) end(key string) {
+	s := f.stripe(key)
+	s.mu.Lock()
+	if k := s.keys[key]; k.writes > 1 {
+		k.writes--
+		s.keys[key] = k
+	} else {
+		delete(s.keys, key)
+	}
+	s.mu.Unlock()
+	f.calls.Done()
+}
+
+// overlapped reports whether the write of key, which is in flight, was ever
+// so together with another. It is final once close has returned.
+func (f *inFlight) overlapped(key string) bool {
+	s := f.stripe(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[key].overlapped
+}
+
+// beginAll is begin for a call that may write to any key.
+func (f *inFlight) beginAll() bool {
+	for i := range f.stripes {
+		s := &f.stripes[i]
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			for i := range i {
+				f.endAllOf(&f.stripes[i])
+			}
+			return false
+		}
+		s.clears++
+		for key, k := range s.keys {
+			k.overlapped = true
+			s.keys[key] = k
+		}
+		f.calls.Add(1)
+		s.mu.Unlock()
+	}
+	return true
+}
+
+// endAll ends what beginAll began.
+func (f *inFlight) endAll() {
+	for i := range f.stripes {
+		f.endAllOf(&f.stripes[i])
+	}
+}
+
+func (f *inFlight) endAllOf(s *stripe) {
+	s.mu.Lock()
+	s.clears--
+	s.mu.Unlock()
+	f.calls.Done()
+}
+
+// enter is begin for a call that writes nothing and takes long.
+func (f *inFlight) enter() bool {
+	s := &f.stripes[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		f.calls.Add(1)
+	}
+	return !s.closed
+}
+
+// leave ends what enter began.
+func (f *inFlight) leave() { f.calls.Done() }
+
+// close lets nothing more begin.
+func (f *inFlight) close() {
+	for i := range f.stripes {
+		s := &f.stripes[i]
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+	}
+}
+
+// settled is closed when all that began has ended. It is called after close.
+func (f *inFlight) settled() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		f.calls.Wait()
+		close(done)
+	}()
+	return done
+}

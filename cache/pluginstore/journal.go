@@ -1,0 +1,110 @@
+package pluginstore
+
+import (
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// keysPerEntry is how many keys are remembered for each entry that is.
+const keysPerEntry = 10
+
+// journal remembers the last write of each key that was written while the
+// plugin was down. It is not safe for concurrent use.
+type journal struct {
+	limits   JournalLimits
+	canClear bool // the store may be cleared when too many keys were written
+
+	writes   map[string]write
+	entries  int   // of writes, those with a value
+	bytes    int64 // of keys and values
+	keyBytes int64
+	clear    bool // there were too many
+	last     uint64
+}
+
+// write is the last write of a key: its entry, or nothing, which empties the
+// key.
+type write struct {
+	entry   cache.Entry
+	set     bool
+	version uint64 // of the journal's writes, which one
+}
+
+// keyWrite is a write with its key.
+type keyWrite struct {
+	key string
+	write
+}
+
+// note remembers that e was the last to be written under key, or that key was
+// emptied if e is nil. It reports false, and remembers nothing, if there is no
+// room and the store cannot be cleared.
+func (j *journal) note(key string, e *cache.Entry) bool {
+	old, known := j.writes[key]
+	if !known && (len(j.writes) >= keysPerEntry*j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
+		if !j.canClear {
+			return false
+		}
+		*j = journal{limits: j.limits, canClear: true, clear: true, last: j.last}
+	}
+	if known {
+		j.remove(key, old)
+	}
+	j.last++
+	w := write{version: j.last}
+	if e != nil {
+		size := int64(len(key) + len(e.Value))
+		// Without its value the key will be emptied.
+		if w.set = j.entries < j.limits.Entries && j.bytes+size <= j.limits.Bytes; w.set {
+			w.entry = *e
+			j.entries++
+		}
+	}
+	if j.writes == nil {
+		j.writes = make(map[string]write)
+	}
+	j.writes[key] = w
+	j.keyBytes += int64(len(key))
+	j.bytes += int64(len(key) + len(w.entry.Value))
+	return true
+}
+
+func (j *journal) remove(key string, w write) {
+	delete(j.writes, key)
+	j.keyBytes -= int64(len(key))
+	j.bytes -= int64(len(key) + len(w.entry.Value))
+	if w.set {
+		j.entries--
+	}
+}
+
+// take returns at most n writes, which stay in the journal until they are done.
+// What has expired meanwhile comes back as a deletion: whatever the plugin has
+// under that key is older.
+func (j *journal) take(n int, now time.Time) []keyWrite {
+	batch := make([]keyWrite, 0, min(n, len(j.writes)))
+	for key, w := range j.writes {
+		if len(batch) == n {
+			break
+		}
+		if w.set && w.entry.Expired(now) {
+			w = write{version: w.version}
+		}
+		batch = append(batch, keyWrite{key, w})
+	}
+	return batch
+}
+
+// done forgets the writes of a batch that were not written over since.
+func (j *journal) done(batch []keyWrite) {
+	for _, b := range batch {
+		if w, ok := j.writes[b.key]; ok && w.version == b.version {
+			j.remove(b.key, w)
+		}
+	}
+}
+
+func (j *journal) size() JournalSize {
+	return JournalSize{Entries: len(j.writes), Bytes: j.bytes, Clear: j.clear}
+}

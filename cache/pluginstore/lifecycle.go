@@ -1,0 +1,119 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+func newStore(u URL, o *Options) *Store {
+	log := o.Logger.With("store", u.String())
+	s := &Store{url: u, o: o, board: &board{log: log, onChange: o.OnChange}, last: make(chan plug, 1)}
+	s.supervisor = newSupervisor(o.Restart, s.board, log)
+	s.supervisor.launch = s.launch
+	s.supervisor.serve = s.serve
+	s.supervisor.leave = func(p plug, cause error) {
+		if r := s.route.Load(); r.plug == p {
+			s.fail(r, cause)
+		}
+	}
+	s.supervisor.down = s.down
+	return s
+}
+
+// launch starts a process of the plugin and opens its store.
+func (s *Store) launch(ctx context.Context) (plug, error) {
+	s.board.starting()
+	return s.start(ctx, s.program.Load())
+}
+
+func (s *Store) start(ctx context.Context, prog *program) (plug, error) {
+	in, err := begin(ctx, prog, s.o)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.configure(ctx, s.url, s.o); err != nil {
+		in.abort()
+		return nil, err
+	}
+	return in, nil
+}
+
+// mayRecover reports whether a plugin whose start failed with err may start
+// another time, with nothing but time having passed.
+func mayRecover(ctx context.Context, err error) bool {
+	for _, forGood := range []error{ErrURL, ErrNotFound, ErrUntrusted, shared.ErrSetting} {
+		if errors.Is(err, forGood) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// supervise keeps the plugin alive from now on. p serves; if it is nil, cause
+// is why it does not.
+func (s *Store) supervise(ctx context.Context, p plug, cause error) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	rest := s.supervisor.tell(p, cause, 0)
+	go func() {
+		s.last <- s.supervisor.run(ctx, p, rest)
+		close(s.supervisor.ended)
+	}()
+}
+
+// Close flushes the store and ends its plugin. Nothing of the plugin is left
+// when it returns. If the plugin is down and there is something that it was not
+// told yet, it is started once more for that; an error says if it could not be.
+func (s *Store) Close() error {
+	s.closing.Do(func() { s.err = s.close() })
+	return s.err
+}
+
+func (s *Store) close() error {
+	if s.cancel == nil {
+		s.closed.Store(true)
+		return s.end(s.route.Load().plug)
+	}
+	s.cancel()
+	p := <-s.last
+	var lost error
+	if r := s.route.Load(); r.bridge != nil && r.bridge.size() != (JournalSize{}) {
+		p, lost = s.lastChance()
+	}
+	s.closed.Store(true)
+	err := errors.Join(lost, s.end(p))
+	return errors.Join(err, s.program.Load().Close())
+}
+
+// end lets no more calls in and ends p, which may be nil.
+func (s *Store) end(p plug) error {
+	s.mu.Lock()
+	old := s.route.Load()
+	s.swap(&route{err: cache.ErrClosed})
+	s.mu.Unlock()
+	if old.bridge != nil {
+		old.bridge.end()
+	}
+	if p == nil {
+		return nil
+	}
+	return p.stop()
+}
+
+// lastChance starts the plugin to tell it what it was not told yet.
+func (s *Store) lastChance() (plug, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.StartTimeout+flushTimeout)
+	defer cancel()
+	p, err := s.launch(ctx)
+	if err == nil {
+		if err = s.serve(ctx, p); err == nil {
+			return p, nil
+		}
+		p.abort()
+	}
+	lost := s.Status().Journal.Entries
+	return nil, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", lost, err)
+}

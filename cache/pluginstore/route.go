@@ -1,0 +1,120 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// plug is a process that can serve a store, or this one.
+type plug interface {
+	store() cache.Store
+	info() shared.Info
+	pid() int
+	// died is closed as soon as it can serve no more; cause says why then.
+	died() <-chan struct{}
+	cause() error
+	// check asks it for its health, for timeout at most.
+	check(ctx context.Context, timeout time.Duration) error
+	// kill ends it, and returns at once.
+	kill()
+	// abort ends it; when it returns nothing of it is left.
+	abort()
+	// stop flushes and ends it; when it returns nothing of it is left.
+	stop() error
+}
+
+// route is where calls go. It does not change; another takes its place.
+type route struct {
+	// One of: the plugin serves, with what it was sent and has not answered;
+	plug     plug
+	inFlight *inFlight // nil: plug cannot fail
+	// memory serves, before which the plugin was sent what is in before;
+	bridge *bridge
+	before *inFlight // nil: nothing
+	// nothing does.
+
+	// planned: the plugin is being replaced. What memory cannot do waits.
+	planned bool
+	// wait: without memory, calls wait for the next route.
+	wait bool
+	// err is why the plugin does not serve.
+	err error
+	// next is closed when another route has taken its place.
+	next chan struct{}
+}
+
+// begin counts writes to the plugin, and reports false if they must go another
+// way.
+func (r *route) begin(writes []keyEntry) bool {
+	if r.inFlight == nil {
+		return true
+	}
+	for i, w := range writes {
+		if !r.inFlight.begin(w.key) {
+			r.end(writes[:i])
+			return false
+		}
+	}
+	return true
+}
+
+// end ends what begin began.
+func (r *route) end(writes []keyEntry) {
+	if r.inFlight == nil {
+		return
+	}
+	for _, w := range writes {
+		r.inFlight.end(w.key)
+	}
+}
+
+// unavailable is the error of a call that the route cannot serve.
+func (r *route) unavailable() error {
+	switch {
+	case r.plug != nil:
+		return fmt.Errorf("%w: the plugin %s died meanwhile", cache.ErrUnavailable, r.plug.info().Name)
+	case errors.Is(r.err, cache.ErrClosed) || errors.Is(r.err, cache.ErrUnavailable):
+		return r.err
+	}
+	return fmt.Errorf("%w: %w", cache.ErrUnavailable, r.err)
+}
+
+// current returns the route that takes the next call. Where calls are to wait,
+// it waits: as long as ctx lets it, or shared.CallTimeout. memory tells whether
+// a bridge can serve the call.
+func (s *Store) current(ctx context.Context, memory bool) (*route, error) {
+	r := s.route.Load()
+	if r.plug != nil || (r.bridge != nil && memory) {
+		return r, nil
+	}
+	return s.await(ctx, r, memory)
+}
+
+func (s *Store) await(ctx context.Context, r *route, memory bool) (*route, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	patience := time.NewTimer(shared.CallTimeout)
+	defer patience.Stop()
+	for {
+		switch {
+		case r.plug != nil || (r.bridge != nil && memory):
+			return r, nil
+		case !r.wait && !r.planned:
+			return nil, r.unavailable()
+		}
+		select {
+		case <-r.next:
+			r = s.route.Load()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-patience.C:
+			return nil, r.unavailable()
+		}
+	}
+}
