@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"syscall"
 )
 
@@ -39,18 +41,19 @@ type config struct {
 	seed    uint64
 	store   string
 	plugins string
+	fault   *regexp.Regexp
 	first   bool
 	talk    bool
 	draw    string
 }
 
-func parse(args []string, out io.Writer) (config, error) {
-	var c config
+func parse(args []string, out io.Writer) (c config, err error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.IntVar(&c.cycles, "cycles", 200, "how often the store is disturbed")
 	flags.Uint64Var(&c.seed, "seed", 0, "of all random choices; 0 chooses one")
 	flags.StringVar(&c.store, "store", "all", "the stores to disturb: all, memory, file or chaos")
+	only := flags.String("fault", "", "a regular expression: only the faults that it matches")
 	flags.StringVar(&c.plugins, "plugins", "bin", "the directory that holds harpia-store-file")
 	flags.BoolVar(&c.first, "first", false, "end at the first violation")
 	flags.BoolVar(&c.talk, "v", false, "print all that happens")
@@ -65,6 +68,14 @@ func parse(args []string, out io.Writer) (config, error) {
 		return c, fmt.Errorf("-cycles %d: at least one is needed", c.cycles)
 	case len(selectScenarios(c.store)) == 0:
 		return c, fmt.Errorf("-store %s: it is one of all, memory, file and chaos", c.store)
+	}
+	if c.fault, err = regexp.Compile(*only); err != nil {
+		return c, fmt.Errorf("-fault: %w", err)
+	}
+	for _, s := range selectScenarios(c.store) {
+		if c.pick(s, rand.New(rand.NewPCG(0, 0))) == nil {
+			return c, fmt.Errorf("-fault %s: none of that name can happen to %s", *only, s.name)
+		}
 	}
 	for c.seed == 0 {
 		c.seed = rand.Uint64()
@@ -149,7 +160,7 @@ func disturbStore(ctx context.Context, c config, s scenario, cycles, turn int, r
 	}()
 	for range cycles {
 		rng := rand.New(rand.NewPCG(c.seed, uint64(1+report.counts.cycles)))
-		f := pick(s, rng, c.cycles >= slowFrom)
+		f := *c.pick(s, rng)
 		report.verbose("cycle %d: %s: %s", report.counts.cycles, s.name, f.name)
 		if err := r.cycle(ctx, f, rng); err != nil {
 			return fmt.Errorf("cycle %d, %s: %w", report.counts.cycles, s.name, err)
@@ -169,24 +180,30 @@ const (
 	slowShare = 16
 )
 
-// pick draws a fault that the scenario can have.
-func pick(s scenario, rng *rand.Rand, slow bool) fault {
-	list := faults()
-	if slow && rng.IntN(slowShare) == 0 {
-		list = slowFaults()
+// pick draws a fault that the scenario can have; nil: there is none.
+func (c config) pick(s scenario, rng *rand.Rand) *fault {
+	slow := rng.IntN(slowShare) == 0
+	list := slices.DeleteFunc(faults(), func(f fault) bool {
+		return f.ordered && !s.ordered || !c.fault.MatchString(f.name)
+	})
+	rare := slices.DeleteFunc(slowFaults(), func(f fault) bool {
+		return f.ordered && !s.ordered || !c.fault.MatchString(f.name)
+	})
+	if len(rare) > 0 && (slow && c.cycles >= slowFrom || len(list) == 0) {
+		list = rare
 	}
 	total := 0
-	for i, f := range list {
-		if f.ordered && !s.ordered {
-			list[i].weight = 0
-		}
-		total += list[i].weight
+	for _, f := range list {
+		total += f.weight
+	}
+	if total == 0 {
+		return nil
 	}
 	n := rng.IntN(total)
-	for _, f := range list {
-		if n -= f.weight; n < 0 {
-			return f
+	for i := range list {
+		if n -= list[i].weight; n < 0 {
+			return &list[i]
 		}
 	}
-	panic("unreachable")
+	return nil
 }

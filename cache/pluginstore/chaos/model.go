@@ -184,8 +184,11 @@ func until(expires int64) string {
 	if expires == 0 {
 		return ""
 	}
-	return " until " + time.UnixMilli(expires).Format("05.000")
+	return " until " + clock(expires)
 }
+
+// clock shows a time as far as it differs within a run.
+func clock(ms int64) string { return time.UnixMilli(ms).Format("05.000") }
 
 func describe(in input, out output) string {
 	text := in.kind.String()

@@ -91,7 +91,7 @@ func (r *report) violation(run *run, v verdict) {
 		if rec.ret != noReturn {
 			end = stamp(rec.ret)
 		}
-		fmt.Fprintf(&b, "%s ..%s client %d: %s\n", stamp(rec.call), end, rec.client, describe(rec.in, rec.out))
+		fmt.Fprintf(&b, "%s ..%s client %d at %s: %s\n", stamp(rec.call), end, rec.client, clock(rec.in.at), describe(rec.in, rec.out))
 	}
 	r.print("%s", b.String())
 	if r.draw != "" && v.ops != nil {
