@@ -27,6 +27,11 @@ const (
 // cache.ErrUnavailable. A write may yet be done.
 var ErrNoAnswer = errors.New("no answer in time")
 
+// ErrBroken: the connection to the plugin broke, or there was none, before the
+// call was answered. Such an error also wraps cache.ErrUnavailable. A write may
+// yet be done.
+var ErrBroken = errors.New("the connection broke")
+
 // Client is the host's side of the wire: a cache.Store with every optional
 // method, on a plugin. Before any other call, Describe tells it what the
 // plugin can do; what was not declared answers errors.ErrUnsupported without a
@@ -61,8 +66,8 @@ var (
 )
 
 // NewClient returns a client on a connection to a plugin.
-func NewClient(conn grpc.ClientConnInterface) *Client {
-	c := &Client{rpc: storepb.NewStoreClient(conn)}
+func NewClient(over grpc.ClientConnInterface) *Client {
+	c := &Client{rpc: storepb.NewStoreClient(conn{over})}
 	c.setInfo(Info{Limits: cache.Limits{MaxValue: cache.DefaultMaxValue}})
 	return c
 }
@@ -176,12 +181,19 @@ func (c *Client) failed(caller context.Context, err error) error {
 	}
 	switch err = fromStatus(err); {
 	case errors.Is(err, context.DeadlineExceeded):
+		// The plugin knows the deadline too, and its timer may be the first.
+		if d, ok := caller.Deadline(); ok && time.Until(d) < timerSkew {
+			return context.DeadlineExceeded
+		}
 		return c.noAnswer()
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%w: the plugin %s gave the call up", cache.ErrUnavailable, c.info.Name)
 	}
 	return err
 }
+
+// timerSkew is how far apart two timers of one deadline may fire.
+const timerSkew = 100 * time.Millisecond
 
 func (c *Client) noAnswer() error {
 	return fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, ErrNoAnswer)

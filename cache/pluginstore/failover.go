@@ -127,6 +127,10 @@ func (s *Store) lost(ctx context.Context, r *route, err error) bool {
 	case errors.Is(err, shared.ErrNoAnswer):
 		s.supervisor.suspect()
 		return false
+	case errors.Is(err, shared.ErrBroken):
+		// Be the process alive, nobody knows what it is still doing.
+		s.fail(r, s.deathOf(r.plug, err))
+		return true
 	}
 	if !isDead(r.plug) && r.plug.check(context.WithoutCancel(ctx), healthTimeout) == nil {
 		return false
