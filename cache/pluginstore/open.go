@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/harpia-go/harpia/internal/memstore"
 	"github.com/harpia-go/harpia/shared"
@@ -98,6 +99,7 @@ func openMemory(ctx context.Context, u URL, o *Options) (*Store, error) {
 		return nil, fmt.Errorf("pluginstore: memory: %w (see: host plugins describe memory)", err)
 	}
 	s := newStore(u, o)
+	s.board.status = Status{State: Ready, Since: time.Now()}
 	return s, s.serve(ctx, &inProcess{Store: m, described: shared.Describe(m)})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
@@ -109,10 +110,24 @@ func (s *Store) Ready(ctx context.Context) error {
 		return r.unavailable()
 	}
 	err := r.plug.check(ctx, healthTimeout)
-	if err != nil {
-		s.supervisor.suspect()
+	if err == nil {
+		return nil
 	}
-	return s.failed(err)
+	s.supervisor.suspect()
+	// The connection breaks a moment before the process is gone. A call would
+	// notice its end, and be served by what takes its place.
+	timer := time.NewTimer(exitGrace)
+	defer timer.Stop()
+	select {
+	case <-r.plug.died():
+		s.fail(r, s.deathOf(r.plug, err))
+	case <-r.next:
+	case <-timer.C:
+		return s.failed(err)
+	case <-ctx.Done():
+		return s.failed(err)
+	}
+	return s.Ready(ctx)
 }
 
 // failed says it of an error that came of closing the store.
