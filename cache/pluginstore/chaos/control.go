@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -110,7 +112,7 @@ func (c *control) order(ctx context.Context, pid int, words ...any) (string, err
 		return "", errNoAnswer
 	}
 	switch words[0] {
-	case "crash", "stop":
+	case "crash", "stop", "sever", "garble":
 		return "", nil
 	}
 	timer := time.NewTimer(2 * time.Second)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -82,8 +84,8 @@ func faults() []fault {
 		ordered(6, "crash", true),
 		inCall(8, "crash-before", true),
 		inCall(8, "crash-after", true),
-		ordered(6, "sever", false),
-		ordered(4, "garble", false),
+		ordered(6, "sever", true),
+		ordered(4, "garble", true),
 		withKill(2, "leak"),
 		withKill(3, "fork"),
 		withKill(2, "escape"),

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command chaos works on stores whose plugins are killed, stopped and made to
 // misbehave at random, and checks what every caller saw: nobody reads a stale
 // value, no acknowledged write is lost, no process is left behind, and no call
