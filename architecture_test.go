@@ -14,20 +14,21 @@ const module = "github.com/harpia-go/harpia/"
 // mayImport is the direction of imports: what each package may import of this
 // module, its tests aside. See docs/design.md.
 var mayImport = map[string][]string{
-	"cache":             {},
-	"cache/storetest":   {"cache"},
-	"shared/storepb":    {},
-	"shared":            {"cache", "shared/storepb"},
-	"internal/version":  {},
-	"internal/memstore": {"cache", "shared", "internal/version"},
-	"cache/pluginstore": {"cache", "shared", "internal/memstore"},
-	"internal/server":   {"cache"},
-	"plugins/memory":    {"shared", "internal/memstore"},
-	"plugins/file":      {"cache", "shared", "internal/version"},
-	"cmd/host":          {"cache", "cache/pluginstore", "cache/storetest", "shared", "internal/server", "internal/version"},
-	"examples/library":  {"cache", "cache/pluginstore"},
-	"examples/plugin":   {"cache", "shared"},
-	"internal/proctest": {},
+	"cache":                   {},
+	"cache/storetest":         {"cache"},
+	"shared/storepb":          {},
+	"shared":                  {"cache", "shared/storepb"},
+	"internal/version":        {},
+	"internal/memstore":       {"cache", "shared", "internal/version"},
+	"cache/pluginstore":       {"cache", "shared", "internal/memstore"},
+	"cache/pluginstore/chaos": {"cache", "cache/pluginstore", "shared", "shared/storepb", "internal/memstore"},
+	"internal/server":         {"cache"},
+	"plugins/memory":          {"shared", "internal/memstore"},
+	"plugins/file":            {"cache", "shared", "internal/version"},
+	"cmd/host":                {"cache", "cache/pluginstore", "cache/storetest", "shared", "internal/server", "internal/version"},
+	"examples/library":        {"cache", "cache/pluginstore"},
+	"examples/plugin":         {"cache", "shared"},
+	"internal/proctest":       {},
 }
 
 func goList(t *testing.T, args ...string) []string {
