@@ -31,7 +31,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := chaos(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errViolated):
+		os.Exit(1) // the counts have said it
+	default:
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
@@ -47,6 +51,19 @@ type config struct {
 	first   bool
 	talk    bool
 	draw    string
+	measure int
+}
+
+// again is how make runs the same once more.
+func (c config) again() string {
+	text := fmt.Sprintf("make chaos CYCLES=%d SEED=%d", c.cycles, c.seed)
+	if c.store != everyStore {
+		text += " STORE=" + c.store
+	}
+	if only := c.fault.String(); only != "" {
+		text += fmt.Sprintf(" FAULT='%s'", only)
+	}
+	return text
 }
 
 func parse(args []string, out io.Writer) (c config, err error) {
@@ -54,12 +71,13 @@ func parse(args []string, out io.Writer) (c config, err error) {
 	flags.SetOutput(out)
 	flags.IntVar(&c.cycles, "cycles", 200, "how often the store is disturbed")
 	flags.Uint64Var(&c.seed, "seed", 0, "of all random choices; 0 chooses one")
-	flags.StringVar(&c.store, "store", "all", "the stores to disturb: all, memory, file or chaos")
+	flags.StringVar(&c.store, "store", everyStore, "the stores to disturb: all, memory, file or chaos")
 	only := flags.String("fault", "", "a regular expression: only the faults that it matches")
 	flags.StringVar(&c.plugins, "plugins", "bin", "the directory that holds harpia-store-file")
 	flags.BoolVar(&c.first, "first", false, "end at the first violation")
 	flags.BoolVar(&c.talk, "v", false, "print all that happens")
 	flags.StringVar(&c.draw, "draw", "", "a directory for drawings of the histories that are wrong")
+	flags.IntVar(&c.measure, "measure", 0, "instead of all this, measure what callers see of so many deaths of the file plugin")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
@@ -68,6 +86,8 @@ func parse(args []string, out io.Writer) (c config, err error) {
 		return c, fmt.Errorf("what is %q? Only flags are taken, see -help", flags.Arg(0))
 	case c.cycles < 1:
 		return c, fmt.Errorf("-cycles %d: at least one is needed", c.cycles)
+	case c.measure < 0:
+		return c, fmt.Errorf("-measure %d: it is a number of deaths", c.measure)
 	case len(selectScenarios(c.store)) == 0:
 		return c, fmt.Errorf("-store %s: it is one of all, memory, file and chaos", c.store)
 	}
@@ -94,22 +114,25 @@ func chaos(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	report := &report{out: out, talk: c.talk, draw: c.draw}
-	report.line("seed %d", c.seed)
 	root, err := newRoot(c)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(root.dir) }()
+	if c.measure > 0 {
+		return measureDeaths(ctx, c.measure, root, report)
+	}
+	report.line("seed %d", c.seed)
 	err = disturb(ctx, c, root, report)
 	n := &report.counts
 	if n.fallback.count() > 0 {
-		report.line("from the plugin's death to a call that memory served: %v (median of %d)", n.fallback.median(), n.fallback.count())
+		report.line("%s: %v", toFallback, &n.fallback)
 	}
 	if n.ready.count() > 0 {
-		report.line("from the plugin's death to another that serves: %v (median of %d)", n.ready.median(), n.ready.count())
+		report.line("%s: %v", toReady, &n.ready)
 	}
 	if n.bad() || err != nil {
-		report.line("to run it again: make chaos CYCLES=%d SEED=%d", c.cycles, c.seed)
+		report.line("to run it again: %s", c.again())
 	}
 	report.line("%v", n)
 	switch {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -21,22 +22,31 @@ func (s *samples) add(d time.Duration) {
 	s.all = append(s.all, d)
 }
 
-// median is 0 if there is no sample.
-func (s *samples) median() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.all) == 0 {
-		return 0
-	}
-	slices.Sort(s.all)
-	return s.all[len(s.all)/2]
-}
-
 func (s *samples) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.all)
 }
+
+// String tells the median and the maximum.
+func (s *samples) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) == 0 {
+		return "never seen"
+	}
+	slices.Sort(s.all)
+	return fmt.Sprintf("median %v, at most %v (of %d)", s.all[len(s.all)/2], s.all[len(s.all)-1], len(s.all))
+}
+
+// What is measured of a plugin's death, as a person reads it.
+const (
+	toFallback = "from the plugin's death to a call that memory served"
+	toReady    = "from the plugin's death to another process that serves"
+)
+
+// poll is how often the status is looked at where it is measured.
+const poll = 200 * time.Microsecond
 
 // measure ends the process with end, and measures how long it takes until a
 // call is served in its place, and until another process serves.
@@ -62,6 +72,6 @@ func (d *disturbance) measure(ctx context.Context, end func()) {
 			d.counts.ready.add(time.Since(began))
 			return
 		}
-		time.Sleep(200 * time.Microsecond)
+		time.Sleep(poll)
 	}
 }

@@ -41,7 +41,7 @@ import (
 //	calm                  forget what was ordered and has not happened yet
 //
 // Each is answered with a line when it is in force: "done", or for escape the
-// child's process.
+// child's process, and for calm how many calls were done wrong.
 type mischief struct {
 	stderr  *os.File
 	refuses atomic.Bool
@@ -51,6 +51,7 @@ type mischief struct {
 	after   int    // calls until next is due; 0: now is in force at once
 	pending string // what is due then
 	left    int    // calls for which now stays in force; 0: for all
+	wrong   int    // calls that were done wrong
 	sick    bool
 	frozen  bool
 	control net.Conn
@@ -141,6 +142,7 @@ func (m *mischief) obey(order []string) string {
 		m.refuses.Store(true)
 	case "calm":
 		m.now, m.left, m.pending, m.after, m.sick, m.frozen = turn{}, 0, "", 0, false, false
+		return fmt.Sprintf("%d calls were done wrong", m.wrong)
 	default:
 		return "what is " + what + "?"
 	}
@@ -153,10 +155,14 @@ func (m *mischief) turn() turn {
 	defer m.mu.Unlock()
 	if m.after > 0 {
 		if m.after--; m.after == 0 {
+			m.wrong++
 			return turn{what: m.pending}
 		}
 	}
 	t := m.now
+	if t.what != "" {
+		m.wrong++
+	}
 	if m.left > 0 {
 		if m.left--; m.left == 0 {
 			m.now = turn{}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/harpia-go/harpia/shared"
 )
@@ -38,7 +39,8 @@ func newRoot(c config) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(file); err != nil {
+	needed := c.measure > 0 || slices.ContainsFunc(selectScenarios(c.store), func(s scenario) bool { return s.store == "file" })
+	if _, err := os.Stat(file); err != nil && needed {
 		return nil, fmt.Errorf("%w; build it with make build, or name another directory with -plugins", err)
 	}
 	dir, err := os.MkdirTemp("", "chaos")

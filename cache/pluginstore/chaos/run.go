@@ -178,7 +178,9 @@ func (r *run) disturb(ctx context.Context, f fault, rng *rand.Rand) error {
 // left, and at the history.
 func (r *run) settle(ctx context.Context) error {
 	if r.scenario.ordered {
-		_, _ = r.control.order(ctx, r.store.PID(), "calm")
+		if answer, err := r.control.order(ctx, r.store.PID(), "calm"); err == nil {
+			r.event("%s", answer)
+		}
 	}
 	if err := r.await(ctx, "ready", isReady); err != nil {
 		return err

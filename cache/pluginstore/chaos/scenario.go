@@ -47,11 +47,14 @@ func scenarios() []scenario {
 	}
 }
 
-// selectScenarios returns those of a store; "all": every one.
+// everyStore selects all scenarios.
+const everyStore = "all"
+
+// selectScenarios returns those of a store.
 func selectScenarios(store string) []scenario {
 	var chosen []scenario
 	for _, s := range scenarios() {
-		if store == "all" || store == s.store {
+		if store == everyStore || store == s.store {
 			chosen = append(chosen, s)
 		}
 	}
