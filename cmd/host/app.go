@@ -33,6 +33,7 @@ type app struct {
 	pluginDirs   []string
 	insecure     []string
 	startTimeout time.Duration
+	fallback     fallback
 	logLevel     string
 	json         bool
 
@@ -52,6 +53,15 @@ A store URL chooses the storage, with --store or ` + envStore + `:
   file:./data?sync=always     the plugin harpia-store-file, its data in ./data
   ./my-plugin?setting=value   the program ./my-plugin
 
+While a plugin is down, --fallback says what serves in its place:
+  auto     memory, for a store that only this host changes; of any other, calls
+           wait for the plugin
+  memory   memory, whoever else changes the store; also where the plugin does
+           not start
+  none     nothing: calls fail
+The default is auto for serve. It is none for the other commands: memory that
+ends with the command would lose what it took.
+
 Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or failed.`,
 		Example: `  host --store file:./data set greeting hello --ttl 1h
   host --store file:./data get greeting
@@ -60,6 +70,11 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			if cmd.Name() != serveName {
+				cmd.SetContext(endOnHangup(cmd.Context()))
+			}
+		},
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.storeURL, "store", "", "store `URL` (default "+envStore+", else memory)")
@@ -67,6 +82,8 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 	f.StringArrayVar(&a.pluginDirs, "plugin-dir", nil, "`DIR` to search for plugins instead of the defaults; may be repeated")
 	f.StringArrayVar(&a.insecure, "insecure-plugin", nil, "run the plugin at `PATH` whether it is trusted or not; may be repeated; one is also the store where none is given")
 	f.DurationVar(&a.startTimeout, "start-timeout", pluginstore.DefaultStartTimeout, "how long a plugin may take to start")
+	a.fallback.value = pluginstore.FallbackNone
+	f.Var(&a.fallback, "fallback", "what serves while the plugin is down (default none; auto for serve)")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default warn; info for serve)")
 	f.BoolVar(&a.json, "json", false, "print results and logs as JSON")
 	cmd.AddCommand(a.dataCommands()...)
@@ -160,7 +177,7 @@ func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
 	}
 	return &pluginstore.Options{
 		Dirs: a.pluginDirs, Settings: settings, Logger: log, StartTimeout: a.startTimeout,
-		Insecure: a.insecure,
+		Insecure: a.insecure, Fallback: a.fallback.value,
 	}, nil
 }
 

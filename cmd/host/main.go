@@ -14,8 +14,9 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends the program at once; its plugin notices.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once; its plugin notices. SIGHUP is
+	// the command's affair.
 	context.AfterFunc(ctx, stop)
 	// A reader that has seen enough, as in "host keys | head", must not kill
 	// the program before it has ended its plugin.

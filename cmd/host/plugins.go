@@ -17,11 +17,11 @@ import (
 func (a *app) pluginsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugins",
-		Short: "List, describe, test and trust store plugins",
+		Short: "List, describe, test, trust and watch store plugins",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.pluginsListCommand(), a.pluginsDescribeCommand(), a.pluginsTestCommand(), a.pluginsTrustCommand())
+	cmd.AddCommand(a.pluginsListCommand(), a.pluginsDescribeCommand(), a.pluginsTestCommand(), a.pluginsTrustCommand(), a.pluginsStatusCommand())
 	return cmd
 }
 

@@ -5,23 +5,36 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/server"
-	"github.com/harpia-go/harpia/internal/version"
 )
 
 // defaultHTTP is reachable from this machine only.
 const defaultHTTP = "127.0.0.1:8380"
 
+// serveName is the command to which SIGHUP is not the end.
+const serveName = "serve"
+
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "serve",
+		Use:   serveName,
 		Short: "Serve the cache over HTTP until interrupted",
 		Long: `Serve the cache over HTTP until SIGINT or SIGTERM, which let the requests in
 flight finish, flush the store and end its plugin. There is no authentication:
-whoever can reach the address can read and write.`,
+whoever can reach the address can read and write.
+
+A plugin that dies is started again, and --fallback says what serves meanwhile.
+"host plugins status" tells how it is.
+
+SIGHUP replaces the plugin by the program that is now found under the store URL,
+if it is trusted; no request fails meanwhile, and the old one stays if the new
+one does not serve well. It also starts a plugin that failed too often. When the
+terminal is closed at which the server was started, SIGHUP ends it as SIGTERM
+does; under nohup it does nothing.`,
 		Args: cobra.NoArgs,
 	}
 	addr := cmd.Flags().String("http", defaultHTTP, "`ADDR` to listen on")
@@ -46,6 +59,9 @@ func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 	if a.logLevel == "" {
 		a.logLevel = slog.LevelInfo.String()
 	}
+	a.fallback.orElse(pluginstore.FallbackAuto)
+	ctx, hangups := watchHangups(ctx)
+	defer hangups.end()
 	c, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -67,18 +83,10 @@ func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 		map[string]string{"listening": "http://" + l.Addr().String(), "store": a.store.URL()}); err != nil {
 		return err
 	}
-	return h.Serve(ctx, l)
-}
-
-// status is what /readyz shows.
-func (a *app) status(ctx context.Context) server.Status {
-	info := a.store.Info()
-	s := server.Status{Ready: true, Store: a.store.URL(), State: "ready", Version: version.Number}
-	if pid := a.store.PID(); pid != 0 {
-		s.Plugin = &server.Plugin{Name: info.Name, Version: info.Version, PID: pid}
-	}
-	if err := a.store.Ready(ctx); err != nil {
-		s.Ready, s.State, s.Error = false, "unavailable", message(err)
-	}
-	return s
+	var replacing sync.WaitGroup
+	replacing.Go(func() { a.replacePlugin(ctx, hangups, log) })
+	err = h.Serve(ctx, l)
+	hangups.end()
+	replacing.Wait()
+	return err
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/internal/server"
+	"github.com/harpia-go/harpia/internal/version"
+)
+
+// status is what /readyz shows.
+func (a *app) status(ctx context.Context) server.Status {
+	err := a.store.Ready(ctx)
+	now := a.store.Status()
+	s := server.Status{
+		Ready: err == nil, Store: a.store.URL(), State: now.State.String(), Since: now.Since.UTC(), Version: version.Number,
+		Generation: now.Generation, Restarts: now.Restarts, Fallback: now.Fallback,
+	}
+	switch {
+	case now.Fallback:
+		s.Journal = &server.Journal{Entries: now.Journal.Entries, Bytes: now.Journal.Bytes, Clear: now.Journal.Clear}
+	case now.PID != 0:
+		info := a.store.Info()
+		s.Plugin = &server.Plugin{Name: info.Name, Version: info.Version, PID: now.PID}
+	}
+	switch {
+	case err != nil:
+		s.Error = message(err)
+		if now.State == pluginstore.Ready {
+			s.State = pluginstore.Degraded.String() // which the supervisor is about to find
+		}
+	case now.Err != nil:
+		s.Error = message(now.Err)
+	}
+	return s
+}
