@@ -72,6 +72,7 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 	defer func() { c.flights.store(full, l, fill) }()
 
 	// Another load may have ended between the caller's miss and its joining.
+	outage := c.outage()
 	found, ok, err := c.store.Get(ctx, full)
 	if err == nil && ok && c.usable(found) {
 		l.data = found.Value
@@ -85,7 +86,7 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 		c.count.loadErrors.Add(1)
 		return
 	}
-	fill = func() { c.fill(caller, full, l, found, ok, opts) }
+	fill = func() { c.fill(caller, outage, full, l, found, ok, opts) }
 }
 
 // fillTimeout bounds the storing of what was loaded. It is not what the load
@@ -93,10 +94,34 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 // may still do it, at a moment when nobody waits for it any more.
 const fillTimeout = 5 * time.Second
 
+// stopgap is a store in whose place something else may serve for a time, which
+// cannot do SetIfAbsent: pluginstore.Store.
+type stopgap interface {
+	// Outage numbers the outage during which it does; 0: there is none.
+	Outage() uint64
+	// Fill is SetIfAbsent for what was loaded after a miss during that outage.
+	Fill(ctx context.Context, outage uint64, key string, e Entry) (stored bool, err error)
+}
+
+func (c *Cache[V]) outage() uint64 {
+	if s, ok := c.store.(stopgap); ok {
+		return s.Outage()
+	}
+	return 0
+}
+
+// add stores what was loaded if nobody has set the key since the miss.
+func (c *Cache[V]) add(ctx context.Context, outage uint64, full string, e Entry) (bool, error) {
+	if s, ok := c.store.(stopgap); ok {
+		return s.Fill(ctx, outage, full, e)
+	}
+	return SetIfAbsent(ctx, c.store, full, e)
+}
+
 // fill stores what was loaded in the place of found, which could not be used,
 // or of nothing. If someone outside this cache has set the key since, theirs is
 // the newer value.
-func (c *Cache[V]) fill(caller context.Context, full string, l *load, found Entry, ok bool, opts []SetOption) {
+func (c *Cache[V]) fill(caller context.Context, outage uint64, full string, l *load, found Entry, ok bool, opts []SetOption) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), fillTimeout)
 	defer cancel()
 	expires, err := deadline(c.ttl, opts)
@@ -109,7 +134,7 @@ func (c *Cache[V]) fill(caller context.Context, full string, l *load, found Entr
 	case ok && c.can.Has(CanSwap):
 		stored, err = CompareAndSwap(ctx, c.store, full, found.Value, e)
 	case !ok && c.can.Has(CanAdd):
-		stored, err = SetIfAbsent(ctx, c.store, full, e)
+		stored, err = c.add(ctx, outage, full, e)
 	default:
 		err = c.store.Set(ctx, full, e)
 	}

@@ -13,6 +13,7 @@ import (
 // for each time that the plugin is down; it ends when another plugin's process
 // has been told everything and serves.
 type bridge struct {
+	number   uint64 // of the outage, from 1
 	memory   *cache.Memory
 	maxValue int
 
@@ -24,12 +25,12 @@ type bridge struct {
 	ended bool
 }
 
-func newBridge(limits JournalLimits, canClear bool, maxValue int) *bridge {
+func newBridge(number uint64, limits JournalLimits, canClear bool, maxValue int) *bridge {
 	m, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: limits.Bytes})
 	if err != nil {
 		panic(err) // the limits were checked
 	}
-	return &bridge{memory: m, maxValue: maxValue, journal: journal{limits: limits, canClear: canClear}}
+	return &bridge{number: number, memory: m, maxValue: maxValue, journal: journal{limits: limits, canClear: canClear}}
 }
 
 // get returns what was written under key since the plugin is down.
@@ -43,24 +44,47 @@ func (b *bridge) write(ctx context.Context, key string, e *cache.Entry) (bool, e
 	if err := b.check(ctx, key, e); err != nil {
 		return true, err
 	}
+	if ok, err := b.lock(ctx); !ok {
+		return err != nil, err
+	}
+	defer b.mu.Unlock()
+	return true, b.apply(key, e)
+}
+
+// fill sets key to e if memory has nothing under it; ok is as write reports it.
+func (b *bridge) fill(ctx context.Context, key string, e cache.Entry) (stored, ok bool, err error) {
+	if err := b.check(ctx, key, &e); err != nil {
+		return false, true, err
+	}
+	if ok, err := b.lock(ctx); !ok {
+		return false, err != nil, err
+	}
+	defer b.mu.Unlock()
+	if _, found, err := b.memory.Get(ctx, key); found || err != nil {
+		return false, true, err
+	}
+	return true, true, b.apply(key, &e)
+}
+
+// lock locks b.mu once the gate is open. It reports false, and does not lock,
+// if the bridge has ended or ctx ends first.
+func (b *bridge) lock(ctx context.Context) (bool, error) {
 	for {
 		b.mu.Lock()
-		gate := b.gate
-		if gate == nil {
-			break
+		gate, ended := b.gate, b.ended
+		if gate == nil && !ended {
+			return true, nil
 		}
 		b.mu.Unlock()
+		if ended {
+			return false, nil
+		}
 		select {
 		case <-gate:
 		case <-ctx.Done():
-			return true, ctx.Err()
+			return false, ctx.Err()
 		}
 	}
-	defer b.mu.Unlock()
-	if b.ended {
-		return false, nil
-	}
-	return true, b.apply(key, e)
 }
 
 // unknown takes a write that was in flight when the plugin died, of which

@@ -62,7 +62,7 @@ func (s *Store) newBridge() *bridge {
 	info := s.Info()
 	// Clearing a store that others use would take what is theirs.
 	canClear := info.Exclusive && info.Capabilities&(cache.CanClear|cache.CanScan) != 0
-	return newBridge(s.o.Journal, canClear, info.Limits.MaxValue)
+	return newBridge(s.outages.Add(1), s.o.Journal, canClear, info.Limits.MaxValue)
 }
 
 // down tells those who wait, and those whom memory cannot serve, why the

@@ -23,9 +23,10 @@ type Store struct {
 	supervisor *supervisor // nil: in this process
 	board      *board
 
-	route atomic.Pointer[route]
-	info  atomic.Pointer[shared.Info] // of the process that served last
-	mu    sync.Mutex                  // held to change route
+	route   atomic.Pointer[route]
+	info    atomic.Pointer[shared.Info] // of the process that served last
+	mu      sync.Mutex                  // held to change route
+	outages atomic.Uint64               // that memory has served in
 
 	program atomic.Pointer[program] // that a restart runs
 	cancel  context.CancelFunc      // ends supervision
@@ -88,13 +89,10 @@ func (s *Store) Status() Status {
 	return status
 }
 
-// Bridged reports whether memory in this process serves in place of the
-// plugin.
-func (s *Store) Bridged() bool { return s.route.Load().bridge != nil }
-
-// Reset lets a plugin that failed too often be started again.
+// Reset has a plugin that does not serve started at once, be it that it waits
+// for that or that it failed too often.
 func (s *Store) Reset() {
-	if s.supervisor != nil {
+	if s.supervisor != nil && s.route.Load().plug == nil {
 		s.supervisor.reset()
 	}
 }

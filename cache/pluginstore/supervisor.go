@@ -104,12 +104,12 @@ func (s *supervisor) run(ctx context.Context, p plug, rest pause) plug {
 // why, after one that did for a time.
 func (s *supervisor) tell(p plug, cause error, wasReady time.Duration) pause {
 	if p != nil {
+		select {
+		case <-s.resets: // it was for a failure that is over
+		default:
+		}
 		s.board.ready(p)
 		return pause{}
-	}
-	select {
-	case <-s.resets: // it was not for this failure
-	default:
 	}
 	delay, again := s.breaker.failed(time.Now(), wasReady)
 	s.board.failed(cause, again)
