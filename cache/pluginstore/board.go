@@ -41,6 +41,9 @@ func (b *board) replacing() {
 // ready tells that p serves.
 func (b *board) ready(p plug) {
 	b.change(func(s *Status) { s.State = Ready; s.PID = p.pid() })
+	if p.pid() == 0 {
+		return // in this process, or another person's
+	}
 	b.log.Info("plugin is ready", "pid", p.pid(), "version", p.info().Version)
 }
 

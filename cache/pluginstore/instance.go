@@ -86,14 +86,19 @@ func (in *instance) check(ctx context.Context, timeout time.Duration) error {
 	if err := in.gone(); err != nil {
 		return err
 	}
+	return checkHealth(ctx, timeout, in.health, in.client.Info().Name)
+}
+
+// checkHealth asks the plugin called name for its health, for timeout at most.
+func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthClient, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := in.health.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	r, err := h.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
 	if err != nil {
-		return fmt.Errorf("%w: the plugin %s gives no sign of health: %w", cache.ErrUnavailable, in.client.Info().Name, err)
+		return fmt.Errorf("%w: the plugin %s gives no sign of health: %w", cache.ErrUnavailable, name, err)
 	}
 	if s := r.GetStatus(); s != healthpb.HealthCheckResponse_SERVING {
-		return fmt.Errorf("%w: the plugin %s says that it is %v", cache.ErrUnavailable, in.client.Info().Name, s)
+		return fmt.Errorf("%w: the plugin %s says that it is %v", cache.ErrUnavailable, name, s)
 	}
 	return nil
 }

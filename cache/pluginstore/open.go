@@ -26,11 +26,15 @@ import (
 // ErrNotFound, ErrUntrusted, ErrStart, shared.ErrSetting, what the plugin's own store gave, or
 // the error of ctx.
 func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
-	u, err := ParseURL(storeURL)
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if o, err = o.withDefaults(); err != nil {
+	if o.Reattach != "" {
+		return attach(ctx, storeURL, o)
+	}
+	u, err := ParseURL(storeURL)
+	if err != nil {
 		return nil, err
 	}
 	if u.InProcess {

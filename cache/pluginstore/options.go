@@ -40,6 +40,12 @@ type Options struct {
 	// Generation, in order, one call at a time and on a goroutine of its own:
 	// it may take its time, and may call the store.
 	OnChange func(Status)
+	// Reattach is the socket of a plugin that a person runs, with the variable
+	// shared.EnvDebug set: no program is started, and none is needed for the
+	// store URL, which may be empty. Calls wait for such a plugin as long as
+	// their context does, nothing serves in its place, and it outlives the
+	// store. For development: the connection is in clear text.
+	Reattach string
 	// Locks are the files that say which plugins are trusted; one that is not
 	// there pins nothing. Nil: DefaultLocks.
 	Locks []string

@@ -20,7 +20,7 @@ import (
 // A plugin that failed too often is started again with the new program.
 func (s *Store) Replace(ctx context.Context, path string) error {
 	if s.cancel == nil {
-		return fmt.Errorf("pluginstore: %s is in this process: %w", s.URL(), errors.ErrUnsupported)
+		return fmt.Errorf("pluginstore: %s has no process of this host's: %w", s.URL(), errors.ErrUnsupported)
 	}
 	prog, err := s.find(path)
 	if err != nil {

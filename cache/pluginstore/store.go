@@ -20,7 +20,7 @@ import (
 type Store struct {
 	url        URL
 	o          *Options
-	supervisor *supervisor // nil: in this process
+	supervisor *supervisor
 	board      *board
 
 	route   atomic.Pointer[route]
@@ -92,7 +92,7 @@ func (s *Store) Status() Status {
 // Reset has a plugin that does not serve started at once, be it that it waits
 // for that or that it failed too often.
 func (s *Store) Reset() {
-	if s.supervisor != nil && s.route.Load().plug == nil {
+	if s.route.Load().plug == nil {
 		s.supervisor.reset()
 	}
 }
