@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/version"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // envStore is the variable that chooses the store where --store does not.
@@ -32,6 +34,7 @@ type app struct {
 	opts         []string
 	pluginDirs   []string
 	insecure     []string
+	reattach     string
 	startTimeout time.Duration
 	fallback     fallback
 	logLevel     string
@@ -82,6 +85,7 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 	f.StringArrayVar(&a.pluginDirs, "plugin-dir", nil, "`DIR` to search for plugins instead of the defaults; may be repeated")
 	f.StringArrayVar(&a.insecure, "insecure-plugin", nil, "run the plugin at `PATH` whether it is trusted or not; may be repeated; one is also the store where none is given")
 	f.DurationVar(&a.startTimeout, "start-timeout", pluginstore.DefaultStartTimeout, "how long a plugin may take to start")
+	f.StringVar(&a.reattach, "reattach", "", "use the plugin that a person runs with "+shared.EnvDebug+"=1 and that listens at `SOCKET` (default "+shared.EnvReattach+")")
 	a.fallback.value = pluginstore.FallbackNone
 	f.Var(&a.fallback, "fallback", "what serves while the plugin is down (default none; auto for serve)")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default warn; info for serve)")
@@ -154,6 +158,9 @@ func (a *app) spec() string {
 	if env := os.Getenv(envStore); env != "" {
 		return env
 	}
+	if a.attachTo() != "" {
+		return "" // the plugin says what it is
+	}
 	if len(a.insecure) == 1 {
 		// With a slash it is a path, whatever it is called.
 		if path, err := filepath.Abs(a.insecure[0]); err == nil {
@@ -161,6 +168,11 @@ func (a *app) spec() string {
 		}
 	}
 	return "memory"
+}
+
+// attachTo is the socket of a plugin that a person runs.
+func (a *app) attachTo() string {
+	return cmp.Or(a.reattach, os.Getenv(shared.EnvReattach))
 }
 
 func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
@@ -177,7 +189,7 @@ func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
 	}
 	return &pluginstore.Options{
 		Dirs: a.pluginDirs, Settings: settings, Logger: log, StartTimeout: a.startTimeout,
-		Insecure: a.insecure, Fallback: a.fallback.value,
+		Insecure: a.insecure, Reattach: a.attachTo(), Fallback: a.fallback.value,
 	}, nil
 }
 
