@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -21,7 +23,7 @@ func (c conn) Invoke(ctx context.Context, method string, args, reply any, opts .
 	var header, trailer metadata.MD
 	err := c.ClientConnInterface.Invoke(ctx, method, args, reply, append(opts, grpc.Header(&header), grpc.Trailer(&trailer))...)
 	if err != nil && ctx.Err() == nil {
-		return unanswered(err, header, trailer)
+		return unanswered(ctx, err, header, trailer)
 	}
 	return err
 }
@@ -31,7 +33,7 @@ func (c conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method strin
 	s, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)
 	if err != nil {
 		if ctx.Err() == nil {
-			err = unanswered(err, nil, nil)
+			err = unanswered(ctx, err, nil, nil)
 		}
 		return nil, err
 	}
@@ -50,12 +52,19 @@ func (s stream) RecvMsg(m any) error {
 		return err
 	}
 	header, _ := s.Header()
-	return unanswered(err, header, s.Trailer())
+	return unanswered(s.caller, err, header, s.Trailer())
 }
 
 // unanswered marks the error of a call for which nothing came back. Whatever a
-// plugin answers has at least its content type, in one of the two.
-func unanswered(err error, header, trailer metadata.MD) error {
+// plugin answers has at least its content type, in one of the two. A call whose
+// time is up is another matter: the plugin knows the deadline too, and may have
+// given the call up before the context does.
+func unanswered(ctx context.Context, err error, header, trailer metadata.MD) error {
+	if code := status.Code(err); code == codes.DeadlineExceeded || code == codes.Canceled {
+		if d, ok := ctx.Deadline(); ok && time.Until(d) < timerSkew {
+			return status.FromContextError(context.DeadlineExceeded).Err()
+		}
+	}
 	if len(header)+len(trailer) > 0 {
 		return err
 	}

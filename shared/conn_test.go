@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -119,4 +121,33 @@ func TestAnsweredOrBroken(t *testing.T) {
 		check("no connection for "+how, err, true)
 		_ = conn.Close()
 	}
+}
+
+// waits is a store that gives a call up when its time is up, and not before.
+type waits struct{ nopStore }
+
+func (waits) Get(ctx context.Context, _ string) (cache.Entry, bool, error) {
+	<-ctx.Done()
+	return cache.Entry{}, false, ctx.Err()
+}
+
+// A call whose time is up says so, whoever notices first. It must not look as
+// if the connection had broken, or short deadlines would end healthy plugins.
+func TestTimeIsUpOnBothSides(t *testing.T) {
+	c := open(t, waits{})
+	var callers sync.WaitGroup
+	for caller := range 6 {
+		callers.Go(func() {
+			for i := range 300 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*7+caller)*time.Microsecond)
+				_, _, err := c.Get(ctx, "k")
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnavailable) {
+					t.Errorf("after %d µs: %v", i*7+caller, err)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
 }
