@@ -72,7 +72,7 @@ func measureDeath(ctx context.Context, place *place, toFirst, toNext *samples) (
 	}
 	began := time.Now()
 	kill(before.PID)
-	for !s.Bridged() {
+	for !s.Status().Fallback {
 		if _, _, err := s.Get(ctx, ownKey(0, 0)); err != nil {
 			return err
 		}
