@@ -17,6 +17,9 @@ func newStore(u URL, o *Options) *Store {
 	s.supervisor.serve = s.serve
 	s.supervisor.leave = func(p plug, cause error) {
 		if r := s.route.Load(); r.plug == p {
+			if isDead(p) && s.fallback() != FallbackMemory {
+				cause = p.cause() // which callers are told; memory would not wait
+			}
 			s.fail(r, cause)
 		}
 	}
@@ -79,8 +82,14 @@ func (s *Store) close() error {
 	}
 	s.cancel()
 	p := <-s.last
+	r := s.route.Load()
+	if p != nil && r.plug != p {
+		// It was found to be dead, and supervision ended before it noticed.
+		p.abort()
+		p = nil
+	}
 	var lost error
-	if r := s.route.Load(); r.bridge != nil && r.bridge.size() != (JournalSize{}) {
+	if r.bridge != nil && r.bridge.size() != (JournalSize{}) {
 		p, lost = s.lastChance()
 	}
 	s.closed.Store(true)
