@@ -1,0 +1,156 @@
+package pluginstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// wire is the store of a fakePlug: calls reach data unless the process is gone
+// or they are held on the way there or back.
+type wire struct {
+	data *cache.Memory
+	gone <-chan struct{}
+
+	mu   sync.Mutex
+	held []*held
+	// fail makes the calls that it returns an error for fail.
+	fail func(method, key string) error
+}
+
+// held are the calls of a method and a key that arrive and are not answered
+// until they are let go.
+type held struct {
+	method, key string
+	// done: they are done before they are held.
+	done    bool
+	arrived chan struct{} // one element for each
+	let     chan struct{}
+}
+
+// hold holds calls of the method with the key, which are done before if done.
+func (w *wire) hold(method, key string, done bool) *held {
+	h := &held{method: method, key: key, done: done, arrived: make(chan struct{}, 1000), let: make(chan struct{})}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = append(w.held, h)
+	return h
+}
+
+func (w *wire) holds(method, key string) *held {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.held {
+		if h.method == method && h.key == key {
+			return h
+		}
+	}
+	return nil
+}
+
+// call does what a shared.Client would: within its own deadline, and with the
+// errors that it would have.
+func (w *wire) call(ctx context.Context, method, key string, do func() error) error {
+	own, cancel := context.WithTimeout(ctx, shared.CallTimeout)
+	defer cancel()
+	h := w.holds(method, key)
+	if h != nil && h.done {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	if h != nil {
+		h.arrived <- struct{}{}
+		select {
+		case <-h.let:
+		case <-w.gone:
+		case <-own.Done():
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: the plugin fake: %w", cache.ErrUnavailable, shared.ErrNoAnswer)
+		}
+	}
+	select {
+	case <-w.gone:
+		return fmt.Errorf("%w: the connection is broken", cache.ErrUnavailable)
+	default:
+	}
+	w.mu.Lock()
+	fail := w.fail
+	w.mu.Unlock()
+	if fail != nil {
+		if err := fail(method, key); err != nil {
+			return err
+		}
+	}
+	if h != nil && h.done {
+		return nil
+	}
+	return do()
+}
+
+func (w *wire) Get(ctx context.Context, key string) (e cache.Entry, ok bool, err error) {
+	err = w.call(ctx, "Get", key, func() (err error) {
+		e, ok, err = w.data.Get(context.Background(), key)
+		return err
+	})
+	return e, ok, err
+}
+
+func (w *wire) Set(ctx context.Context, key string, e cache.Entry) error {
+	return w.call(ctx, "Set", key, func() error { return w.data.Set(context.Background(), key, e) })
+}
+
+func (w *wire) Delete(ctx context.Context, key string) error {
+	return w.call(ctx, "Delete", key, func() error { return w.data.Delete(context.Background(), key) })
+}
+
+func (w *wire) Increment(ctx context.Context, key string, delta int64, expires time.Time) (n int64, at time.Time, err error) {
+	err = w.call(ctx, "Increment", key, func() (err error) {
+		n, at, err = w.data.Increment(context.Background(), key, delta, expires)
+		return err
+	})
+	return n, at, err
+}
+
+func (w *wire) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (ok bool, err error) {
+	err = w.call(ctx, "CompareAndSwap", key, func() (err error) {
+		ok, err = w.data.CompareAndSwap(context.Background(), key, old, e)
+		return err
+	})
+	return ok, err
+}
+
+func (w *wire) CompareAndDelete(ctx context.Context, key string, old []byte) (ok bool, err error) {
+	err = w.call(ctx, "CompareAndDelete", key, func() (err error) {
+		ok, err = w.data.CompareAndDelete(context.Background(), key, old)
+		return err
+	})
+	return ok, err
+}
+
+func (w *wire) Clear(ctx context.Context, prefix string) error {
+	return w.call(ctx, "Clear", prefix, func() error { return w.data.Clear(context.Background(), prefix) })
+}
+
+func (w *wire) Scan(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for key, err := range w.data.Scan(ctx, prefix) {
+			select {
+			case <-w.gone:
+				yield("", fmt.Errorf("%w: the connection is broken", cache.ErrUnavailable))
+				return
+			default:
+			}
+			if !yield(key, err) {
+				return
+			}
+		}
+	}
+}
