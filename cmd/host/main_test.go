@@ -32,18 +32,24 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(built)
-		for name, pkg := range map[string]string{
-			"host": ".", "harpia-store-memory": "../../plugins/memory", "harpia-store-file": "../../plugins/file",
-			"three-methods": "../../examples/plugin", "harpia-store-broken": "./testdata/broken",
+		for name, args := range map[string][]string{
+			"host":                {"."},
+			"harpia-store-memory": {"../../plugins/memory"},
+			"harpia-store-file":   {"../../plugins/file"},
+			"harpia-store-broken": {"./testdata/broken"},
+			"harpia-store-fickle": {"./testdata/fickle"},
+			"fickle-2":            {"-ldflags=-X main.version=2.0.0", "./testdata/fickle"},
+			"three-methods":       {"../../examples/plugin"},
 		} {
-			if out, err := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(built, name), pkg).CombinedOutput(); err != nil {
-				fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
+			build := exec.Command("go", append([]string{"build", "-trimpath", "-o", filepath.Join(built, name)}, args...)...)
+			if out, err := build.CombinedOutput(); err != nil {
+				fmt.Fprintf(os.Stderr, "%v: %v\n%s", build, err, out)
 				return 1
 			}
 		}
 		// As "make build" does.
 		pin := exec.Command(filepath.Join(built, "host"), "plugins", "trust", "--lock", filepath.Join(built, "plugins.lock"),
-			filepath.Join(built, "harpia-store-memory"), filepath.Join(built, "harpia-store-file"))
+			filepath.Join(built, "harpia-store-memory"), filepath.Join(built, "harpia-store-file"), filepath.Join(built, "harpia-store-fickle"))
 		if out, err := pin.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %v\n%s", pin, err, out)
 			return 1
@@ -91,7 +97,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"http": httpCommand, "ready": readyCommand, "killplugin": killPlugin, "nothingleft": nothingLeftCommand,
 			"expect-code": expectCode, "binary": writeBinary, "signalhost": signalHost,
-			"soonnothingleft": soonNothingLeft, "append-byte": appendByte,
+			"soonnothingleft": soonNothingLeft, "append-byte": appendByte, "until": untilCommand, "untillog": untilLog,
+			"pluginpid": pluginPID,
 		},
 	})
 }
@@ -139,17 +146,54 @@ func killPlugin(ts *testscript.TestScript, _ bool, _ []string) {
 
 // readyCommand waits until the server at ADDR says it is ready.
 func readyCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	_, _ = ts.Stdout().Write([]byte(untilReadyz(ts, `"ready":true`)))
+}
+
+// untilCommand is: until PATTERN. It waits until what /readyz shows matches.
+func untilCommand(ts *testscript.TestScript, _ bool, args []string) {
+	_, _ = ts.Stdout().Write([]byte(untilReadyz(ts, args[0])))
+}
+
+func untilReadyz(ts *testscript.TestScript, pattern string) string {
+	var text []byte
+	wait(ts, pattern, func(is *regexp.Regexp) bool {
 		r, err := http.Get("http://" + ts.Getenv("ADDR") + "/readyz")
-		if err == nil {
-			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return
-			}
+		if err != nil {
+			return false
 		}
-		time.Sleep(10 * time.Millisecond)
+		defer r.Body.Close()
+		text, err = io.ReadAll(r.Body)
+		return err == nil && is.Match(text)
+	}, &text)
+	return string(text)
+}
+
+// untilLog is: untillog FILE PATTERN. It waits until the file, that a program
+// writes, matches.
+func untilLog(ts *testscript.TestScript, _ bool, args []string) {
+	var text []byte
+	wait(ts, args[1], func(is *regexp.Regexp) (ok bool) {
+		var err error
+		text, err = os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && is.Match(text)
+	}, &text)
+}
+
+func wait(ts *testscript.TestScript, pattern string, is func(*regexp.Regexp) bool, text *[]byte) {
+	re, err := regexp.Compile(pattern)
+	ts.Check(err)
+	for deadline := time.Now().Add(30 * time.Second); !is(re); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no match for %s in %s", pattern, *text)
+		}
 	}
-	ts.Fatalf("the server is not ready")
+}
+
+// pluginPID is: pluginpid NAME. It sets the variable to the process that
+// serves.
+func pluginPID(ts *testscript.TestScript, _ bool, args []string) {
+	pid := regexp.MustCompile(`"pid":(\d+)`).FindStringSubmatch(untilReadyz(ts, `"pid":`))
+	ts.Setenv(args[0], pid[1])
 }
 
 // httpCommand is: http METHOD PATH STATUS [BODY]. The answer's body is its
@@ -201,14 +245,14 @@ func appendByte(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(f.Close())
 }
 
-// signalHost is: signalhost TERM|KILL. It signals the host that serves in the
+// signalHost is: signalhost TERM|KILL|HUP. It signals the host that serves in the
 // background.
 func signalHost(ts *testscript.TestScript, _ bool, args []string) {
 	pids, err := proctest.Find(func(line string) bool { return strings.HasSuffix(line, " serve --http "+ts.Getenv("ADDR")) })
 	if err != nil || len(pids) != 1 {
 		ts.Fatalf("no one host serves: %v, %v", pids, err)
 	}
-	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
+	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}[args[0]]
 	ts.Check(syscall.Kill(pids[0], sig))
 }
 
