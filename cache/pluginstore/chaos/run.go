@@ -17,6 +17,7 @@ import (
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // run is one store, opened, disturbed for some cycles, and closed.
@@ -53,8 +54,9 @@ type event struct {
 
 const workers = 6
 
-// recovery is how long a store may take to be well again.
-const recovery = 30 * time.Second
+// recovery is how long a store may take to be well again: a plugin that hangs
+// while it opens its store is given up after shared.SlowTimeout.
+const recovery = shared.SlowTimeout + 15*time.Second
 
 func (r *run) now() int64 { return int64(time.Since(r.began)) }
 

@@ -125,7 +125,10 @@ func (w *worker) work(ctx context.Context, stop <-chan struct{}) {
 		// Memory is so fast that the history would grow beyond what can be
 		// checked, and so it would while a plugin hangs for long.
 		pause := w.rng.IntN(600)
-		if time.Since(began) > time.Second {
+		switch long := time.Since(began); {
+		case long > 5*time.Second:
+			pause *= 100
+		case long > time.Second:
 			pause *= 8
 		}
 		time.Sleep(time.Duration(pause) * time.Microsecond)
@@ -187,8 +190,10 @@ func (w *worker) judge(ctx context.Context, what, key string, err error) {
 	if err == nil || !w.r.scenario.bridged {
 		return
 	}
-	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) && (w.hasty || cause == context.Canceled) {
-		return // the caller's own doing
+	// The caller's own doing. The plugin knows the deadline too, and may give
+	// the call up a little before the context says that it is over.
+	if w.hasty && errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+		return
 	}
 	// What a plugin answers by order is an answer.
 	if w.r.lies.Load() && !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrClosed) {

@@ -1,0 +1,180 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// workload is what a driver is told to do to find a mutant.
+type workload struct{ store, fault string }
+
+var (
+	killFile  = workload{"file", "^kill"}
+	forkChild = workload{"chaos", "^fork"}
+)
+
+// cycles are enough to find every mutant, and few enough for the true driver to
+// do them all.
+const cycles = 24
+
+// change is a replacement of text that the source has exactly once.
+type change struct{ old, new string }
+
+// mutants are supervisors with one obligation left out, each in one file of
+// pluginstore, and which of the counts has to show it.
+var mutants = []struct {
+	name     string
+	count    string
+	workload workload
+	file     string
+	changes  []change
+}{
+	{
+		name: "the replay skips deletes", count: "stale", workload: killFile, file: "replay.go",
+		changes: []change{{"return cache.DeleteMany(ctx, store, deletes)", "return nil"}},
+	},
+	{
+		name: "the replay ends before writes go to the plugin", count: "stale|lost", workload: killFile, file: "replay.go",
+		changes: []change{
+			{"if b.gate == nil && (", "if false && ("},
+			{"if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {", "if len(batch) == replayBatch || b.journal.clear {"},
+		},
+	},
+	{
+		name: "the plugin serves before the replay", count: "stale|lost", workload: killFile, file: "failover.go",
+		changes: []change{{"if err := old.bridge.replay(", "switchTo()\n\tswitchTo = func() {}\n\tif err := old.bridge.replay("}},
+	},
+	{
+		name: "a write in flight at the crash is forgotten", count: "stale|lost", workload: killFile, file: "failover.go",
+		changes: []change{{"return now.bridge.unknown(key, e, r.inFlight.overlapped(key))", "return nil"}},
+	},
+	{
+		name: "what expired in the journal is forgotten", count: "stale", workload: killFile, file: "journal.go",
+		changes: []change{{"w = write{version: w.version}", "j.remove(key, w)\n\t\t\tcontinue"}},
+	},
+	{
+		name: "the replay empties all keys", count: "lost", workload: killFile, file: "replay.go",
+		changes: []change{{"if w.set && exclusive {", "if w.set && !exclusive {"}},
+	},
+	{
+		name: "the children of a plugin stay", count: "orphans", workload: forkChild, file: "process_linux.go",
+		changes: []change{{"unix.Kill(-pid, unix.SIGKILL)", "unix.Kill(pid, unix.SIGKILL)"}},
+	},
+	{
+		name: "only the first call that fails goes to memory", count: "failed calls", workload: killFile, file: "failover.go",
+		changes: []change{{"case s.route.Load() != r:\n\t\treturn true", "case s.route.Load() != r:\n\t\treturn false"}},
+	},
+}
+
+// The harness finds a supervisor that breaks a promise, and with the same
+// workloads nothing wrong with the true one; nor does a short run of everything.
+func TestMutantsAreFoundAndNothingElse(t *testing.T) {
+	plugins := t.TempDir()
+	goBuild(t, filepath.Join(plugins, "harpia-store-file"), "../../../plugins/file")
+	driver := build(t, ".")
+	for _, w := range []workload{killFile, forkChild, {everyStore, ""}} {
+		t.Run("none in "+w.store+" "+w.fault, func(t *testing.T) {
+			t.Parallel()
+			out, err := drive(t, driver, plugins, w, cycles)
+			want := regexp.MustCompile(fmt.Sprintf(`\n%d cycles, \d+ operations, 0 stale, 0 lost, 0 orphans, 0 failed calls\n$`, cycles))
+			if err != nil || !want.MatchString(out) {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			driver := build(t, "-overlay", mutate(t, m.file, m.changes), ".")
+			out, err := drive(t, driver, plugins, m.workload, cycles, "-first")
+			if n := countOf(t, out, m.count); err == nil || n == 0 {
+				t.Errorf("not found, %v:\n%s", err, out)
+			}
+		})
+	}
+}
+
+// mutate returns an overlay in which the file of pluginstore has the changes.
+func mutate(t *testing.T, file string, changes []change) string {
+	t.Helper()
+	original, err := filepath.Abs(filepath.Join("..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(source)
+	for _, c := range changes {
+		if n := strings.Count(text, c.old); n != 1 {
+			t.Fatalf("%s has %d times, not once: %s", file, n, c.old)
+		}
+		text = strings.Replace(text, c.old, c.new, 1)
+	}
+	dir := t.TempDir()
+	mutant := filepath.Join(dir, file)
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{mutant: []byte(text), filepath.Join(dir, "overlay.json"): overlay} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "overlay.json")
+}
+
+// build returns a driver that was just built.
+func build(t *testing.T, args ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "driver")
+	goBuild(t, program, args...)
+	return program
+}
+
+// goBuild leaves out what only a debugger needs, which saves a second.
+func goBuild(t *testing.T, program string, args ...string) {
+	t.Helper()
+	build := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", program}, args...)...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+}
+
+// drive runs a driver and returns what it printed.
+func drive(t *testing.T, driver, plugins string, w workload, cycles int, more ...string) (string, error) {
+	t.Helper()
+	args := append([]string{"-plugins", plugins, "-store", w.store, "-fault", w.fault, "-cycles", strconv.Itoa(cycles)}, more...)
+	out, err := exec.CommandContext(t.Context(), driver, args...).CombinedOutput()
+	return string(out), err
+}
+
+// countOf adds up those of the counts in the last line whose names match.
+func countOf(t *testing.T, out, names string) int {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	counts := regexp.MustCompile(`(\d+) (`+names+`)(,|$)`).FindAllStringSubmatch(lines[len(lines)-1], -1)
+	if counts == nil {
+		t.Fatalf("no counts:\n%s", out)
+	}
+	sum := 0
+	for _, c := range counts {
+		n, err := strconv.Atoi(c[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
+}
