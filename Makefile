@@ -64,6 +64,13 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 30s)
 		done; \
 	done
 
+# SEED repeats a run; STORE and FAULT choose what is disturbed and how; MEASURE=N
+# measures N deaths of the file plugin instead. See CONTRIBUTING.md.
+.PHONY: chaos
+chaos: build ## kill and disturb plugins CYCLES times (default 200) and check what callers saw
+	$(GO) build -o bin/chaos ./cache/pluginstore/chaos
+	@bin/chaos -plugins bin -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store $(STORE)) $(if $(FAULT),-fault '$(FAULT)') $(if $(MEASURE),-measure $(MEASURE)) $(CHAOSFLAGS)
+
 .PHONY: ci
 ci: ## what CI runs
 	.ci/run

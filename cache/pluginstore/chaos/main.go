@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -61,7 +62,7 @@ func (c config) again() string {
 		text += " STORE=" + c.store
 	}
 	if only := c.fault.String(); only != "" {
-		text += fmt.Sprintf(" FAULT='%s'", only)
+		text += fmt.Sprintf(" FAULT='%s'", strings.ReplaceAll(only, "$", "$$"))
 	}
 	return text
 }
