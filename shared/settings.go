@@ -19,8 +19,10 @@ type Description struct {
 	// Version is the plugin's own; default: that of the program's main module.
 	Version string
 	// Exclusive promises that only this plugin changes the store's data while
-	// it runs. Without it the host assumes that others do, and promises less
-	// while the plugin is down.
+	// it runs, and that after its process was killed each key holds what was
+	// last acknowledged, or nothing: never an older value. Without it the host
+	// assumes that others change the data, and promises less while the plugin
+	// is down.
 	Exclusive bool
 	// Settings are those that Configure takes.
 	Settings []Setting
