@@ -20,8 +20,9 @@ import (
 //
 // An error of load goes to all who wait and nothing is stored. A store that
 // cannot be read or written does not fail the call: the value is loaded all
-// the same, and Stats counts the error. A load must not call GetOrLoad for its
-// own key, which would wait for itself.
+// the same, though not stored where the store is unavailable, and Stats counts
+// the error. A load must not call GetOrLoad for its own key, which would wait
+// for itself.
 func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx context.Context) (V, error), opts ...SetOption) (V, error) {
 	var none V
 	full, err := c.key(key)
@@ -31,14 +32,14 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 	if _, err := deadline(c.ttl, opts); err != nil {
 		return none, err
 	}
-	e, ok, err := c.read(ctx, full)
-	if err == nil && ok {
+	e, ok, failed := c.read(ctx, full)
+	if failed == nil && ok {
 		if v, err := c.decode(e.Value); err == nil {
 			return v, nil
 		}
 	}
-	if errors.Is(err, ErrClosed) {
-		return none, err
+	if errors.Is(failed, ErrClosed) {
+		return none, failed
 	}
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -49,7 +50,7 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 		return none, err
 	}
 	if first {
-		go c.run(ctx, full, l, fn, opts)
+		go c.run(ctx, full, l, errors.Is(failed, ErrUnavailable), fn, opts)
 	}
 	select {
 	case <-l.done:
@@ -62,8 +63,10 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 	return c.decode(l.data)
 }
 
-// run does one load and answers all who wait for it, whatever becomes of fn.
-func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(context.Context) (V, error), opts []SetOption) {
+// run does one load and answers all who wait for it, whatever becomes of fn. A
+// store that is down has made the caller wait already: it is not asked again,
+// and what is loaded is not stored.
+func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, fn func(context.Context) (V, error), opts []SetOption) {
 	defer c.flights.wg.Done()
 	ctx, cancel := c.flights.context(caller)
 	defer cancel()
@@ -73,10 +76,16 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 
 	// Another load may have ended between the caller's miss and its joining.
 	outage := c.outage()
-	found, ok, err := c.store.Get(ctx, full)
-	if err == nil && ok && c.usable(found) {
-		l.data = found.Value
-		return
+	var found Entry
+	var ok bool
+	if !down {
+		var err error
+		found, ok, err = c.store.Get(ctx, full)
+		if err == nil && ok && c.usable(found) {
+			l.data = found.Value
+			return
+		}
+		down = errors.Is(err, ErrUnavailable)
 	}
 
 	c.count.loads.Add(1)
@@ -84,6 +93,9 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, fn func(con
 	l.err = errors.New("cache: the load function did not return")
 	if l.data, l.err = c.call(ctx, fn); l.err != nil {
 		c.count.loadErrors.Add(1)
+		return
+	}
+	if down {
 		return
 	}
 	fill = func() { c.fill(caller, outage, full, l, found, ok, opts) }
