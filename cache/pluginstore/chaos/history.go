@@ -133,7 +133,7 @@ func operations(records []record) []porcupine.Operation {
 				}
 			}
 		}
-		if unseen && r.in.kind == setIfAbsent && !r.out.ok {
+		if unseen && r.in.kind == setIfAbsent && !r.out.ok && !r.out.unknown {
 			continue
 		}
 		if unseen && r.in.kind == touch && r.out.ok {

@@ -58,6 +58,7 @@ func TestModel(t *testing.T) {
 		"unknown, done late":                 {[]record{unknown(wrote("b", 1, 0)), wrote("a", 3, 4), saw("a", 5, 6), saw("b", 7, 8)}, true},
 		"unknown, done and undone":           {[]record{wrote("a", 1, 2), unknown(wrote("b", 3, 0)), saw("b", 5, 6), saw("a", 7, 8)}, false},
 		"unknown, seen before it was called": {[]record{saw("b", 1, 2), unknown(wrote("b", 3, 0))}, false},
+		"unknown, added after one not seen":  {[]record{unknown(wrote("a", 1, 0)), unknown(added("b", false, 2, 0)), saw("b", 3, 4)}, true},
 		"unknown, added":                     {[]record{unknown(added("a", false, 1, 0)), saw("a", 3, 4)}, true},
 		"expired":                            {[]record{expiring("a", 500, 1, 2), sawUntil("a", 500, 3, 4)}, false},
 		"not expired yet":                    {[]record{expiring("a", 5000, 1, 2), sawUntil("a", 5000, 3, 4)}, true},
