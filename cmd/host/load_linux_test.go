@@ -114,6 +114,16 @@ func (l *load) revive() bool {
 	return true
 }
 
+// upgrade replaces the plugin while it serves.
+func (l *load) upgrade() {
+	before, _ := l.status()
+	l.signal(syscall.SIGHUP)
+	l.until("another process serves", func() bool {
+		now, ok := l.status()
+		return ok && now.State == pluginstore.Ready.String() && now.Generation > before.Generation
+	})
+}
+
 // killAll kills the plugin whenever it has served for a while, and revives it
 // when it is not started again any more, until the time is over and both have
 // happened.
@@ -158,6 +168,9 @@ func TestLoad(t *testing.T) {
 	for i := range clients {
 		clients[i] = l.client(i)
 		working.Go(clients[i].run)
+	}
+	for range 3 {
+		l.upgrade()
 	}
 	kills, revivals := l.killAll(last, every)
 	close(l.stop)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/server"
@@ -13,7 +14,7 @@ func (a *app) status(ctx context.Context) server.Status {
 	err := a.store.Ready(ctx)
 	now := a.store.Status()
 	s := server.Status{
-		Ready: err == nil, Store: a.store.URL(), State: now.State.String(), Since: now.Since.UTC(), Version: version.Number,
+		Ready: err == nil, Store: a.store.URL(), State: now.State.String(), Since: now.Since.UTC().Truncate(time.Millisecond), Version: version.Number,
 		Generation: now.Generation, Restarts: now.Restarts, Fallback: now.Fallback,
 	}
 	switch {
