@@ -19,23 +19,38 @@ type wire struct {
 
 	mu   sync.Mutex
 	held []*held
-	// fail makes the calls that it returns an error for fail.
 	fail func(method, key string) error
 }
+
+// failing makes the calls that fail returns an error for fail.
+func (w *wire) failing(fail func(method, key string) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fail = fail
+}
+
+// anyKey stands for every key.
+const anyKey = "any"
 
 // held are the calls of a method and a key that arrive and are not answered
 // until they are let go.
 type held struct {
 	method, key string
 	// done: they are done before they are held.
-	done    bool
+	done bool
+	// late: their caller learns late even of the process's death.
+	late    bool
 	arrived chan struct{} // one element for each
 	let     chan struct{}
 }
 
 // hold holds calls of the method with the key, which are done before if done.
 func (w *wire) hold(method, key string, done bool) *held {
-	h := &held{method: method, key: key, done: done, arrived: make(chan struct{}, 1000), let: make(chan struct{})}
+	return w.add(&held{method: method, key: key, done: done})
+}
+
+func (w *wire) add(h *held) *held {
+	h.arrived, h.let = make(chan struct{}, 1000), make(chan struct{})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held = append(w.held, h)
@@ -46,7 +61,7 @@ func (w *wire) holds(method, key string) *held {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, h := range w.held {
-		if h.method == method && h.key == key {
+		if h.method == method && (h.key == key || h.key == anyKey) {
 			return h
 		}
 	}
@@ -66,9 +81,13 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 	}
 	if h != nil {
 		h.arrived <- struct{}{}
+		gone := w.gone
+		if h.late {
+			gone = nil
+		}
 		select {
 		case <-h.let:
-		case <-w.gone:
+		case <-gone:
 		case <-own.Done():
 			if err := ctx.Err(); err != nil {
 				return err

@@ -1,0 +1,146 @@
+package pluginstore
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+func TestInFlightOverlaps(t *testing.T) {
+	f := newInFlight()
+	is := func(what, key string, want bool) {
+		t.Helper()
+		if got := f.overlapped(key); got != want {
+			t.Errorf("%s: %s is overlapped: %v, want %v", what, key, got, want)
+		}
+	}
+	begin := func(key string) {
+		t.Helper()
+		if !f.begin(key) {
+			t.Fatal("nothing more may begin")
+		}
+	}
+	begin("a")
+	begin("b")
+	is("one of each", "a", false)
+	begin("a")
+	is("two", "a", true)
+	is("two of another", "b", false)
+	f.end("a")
+	is("one of the two has ended", "a", true)
+	f.end("a")
+	begin("a")
+	is("a new one", "a", false)
+
+	if !f.beginAll() {
+		t.Fatal("nothing more may begin")
+	}
+	is("a write to all keys came after", "a", true)
+	begin("c")
+	is("a write to all keys came before", "c", true)
+	f.endAll()
+	is("it has ended", "c", true)
+	begin("d")
+	is("it had ended before", "d", false)
+}
+
+func TestInFlightCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newInFlight()
+		if !f.begin("a") || !f.beginAll() || !f.enter() {
+			t.Fatal("nothing may begin")
+		}
+		f.close()
+		if f.begin("a") || f.begin("b") || f.beginAll() || f.enter() {
+			t.Error("something began after the end")
+		}
+		settled := f.settled()
+		for _, end := range []func(){f.leave, f.endAll, func() { f.end("a") }} {
+			synctest.Wait()
+			select {
+			case <-settled:
+				t.Fatal("settled while a call is in flight")
+			default:
+			}
+			end()
+		}
+		<-settled
+	})
+}
+
+// One that would write to all keys while the stripes are being closed counts
+// for none of them.
+func TestInFlightAllOrNothing(t *testing.T) {
+	f := newInFlight()
+	last := &f.stripes[len(f.stripes)-1]
+	last.closed = true
+	if f.beginAll() {
+		t.Fatal("it began though a stripe is closed")
+	}
+	for i := range f.stripes {
+		if n := f.stripes[i].clears; n != 0 {
+			t.Errorf("stripe %d counts %d", i, n)
+		}
+	}
+	f.close()
+	<-f.settled()
+}
+
+// Whatever began before close ends before settled, and nothing begins after.
+func TestInFlightUnderLoad(t *testing.T) {
+	for range 10 {
+		f := newInFlight()
+		var under, late atomic.Int64
+		var closed, settled atomic.Bool
+		var callers sync.WaitGroup
+		warm := make(chan struct{}, 8)
+		for i := range 8 {
+			callers.Go(func() {
+				key := fmt.Sprint(i % 3)
+				for n := 0; ; n++ {
+					before := closed.Load()
+					began, end := f.begin(key), func() { f.end(key) }
+					if n%5 == 4 {
+						if began {
+							end()
+						}
+						began, end = f.beginAll(), f.endAll
+					}
+					if !began {
+						return
+					}
+					if before || settled.Load() {
+						late.Add(1)
+					}
+					under.Add(1)
+					under.Add(-1)
+					end()
+					if n == 5 {
+						warm <- struct{}{}
+					}
+				}
+			})
+		}
+		for range 8 {
+			<-warm
+		}
+		f.close()
+		closed.Store(true)
+		<-f.settled()
+		settled.Store(true)
+		if n := under.Load(); n != 0 {
+			t.Fatalf("settled while %d were in flight", n)
+		}
+		callers.Wait()
+		if n := late.Load(); n != 0 {
+			t.Fatalf("%d began after the end", n)
+		}
+		for i := range f.stripes {
+			if s := &f.stripes[i]; len(s.keys) != 0 || s.clears != 0 {
+				t.Fatalf("stripe %d still counts %v, %d", i, s.keys, s.clears)
+			}
+		}
+	}
+}
