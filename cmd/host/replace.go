@@ -23,7 +23,7 @@ func (a *app) replacePlugin(ctx context.Context, h *hangups, log *slog.Logger) {
 
 func (a *app) replaceOnce(ctx context.Context, log *slog.Logger) {
 	if a.store.Status().Generation == 0 {
-		log.Info("there is no plugin to replace: the store is in this process")
+		log.Info("there is nothing to replace: this host has started no plugin")
 		return
 	}
 	err := a.store.Replace(ctx, "")

@@ -43,7 +43,7 @@ func (a *app) setCommand() *cobra.Command {
 		if err := c.Set(cmd.Context(), args[0], value, ttl()...); err != nil {
 			return err
 		}
-		if a.store.PID() == 0 && !a.inShell {
+		if a.store.Status().Generation == 0 && a.attachTo() == "" && !a.inShell {
 			fmt.Fprintln(a.stderr, "host: warning: the memory store lives only as long as this command; --store file:DIR keeps the value")
 		}
 		return a.print("", newEntry(args[0], time.Time{}))

@@ -28,7 +28,8 @@ func (a *app) status(ctx context.Context) server.Status {
 	case err != nil:
 		s.Error = message(err)
 		if now.State == pluginstore.Ready {
-			s.State = pluginstore.Degraded.String() // which the supervisor is about to find
+			// Which the supervisor is about to find.
+			s.State, s.Since = pluginstore.Degraded.String(), time.Now().UTC().Truncate(time.Millisecond)
 		}
 	case now.Err != nil:
 		s.Error = message(now.Err)
