@@ -22,7 +22,7 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		if err == nil {
 			return e, ok, nil
 		}
-		if first && s.lost(ctx, r, err) {
+		if s.lost(ctx, r, err) && s.again(first) {
 			continue
 		}
 		return cache.Entry{}, false, s.missed(err)
@@ -52,7 +52,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 		if err == nil {
 			return got, nil
 		}
-		if first && s.lost(ctx, r, err) {
+		if s.lost(ctx, r, err) && s.again(first) {
 			continue
 		}
 		if err = s.missed(err); err != nil {
@@ -61,6 +61,10 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 		return found, nil
 	}
 }
+
+// again reports whether a read that was lost is tried again: once, and where
+// memory may serve until it has an answer, however many processes die of it.
+func (s *Store) again(first bool) bool { return first || s.fallback() == FallbackMemory }
 
 // missed makes a miss of a read that the plugin did not answer in time, where
 // memory may serve: it would have missed too.
