@@ -13,7 +13,9 @@ import (
 type inFlight struct {
 	seed    maphash.Seed
 	stripes [64]stripe
-	calls   sync.WaitGroup // each is added under a stripe's lock, before that stripe is closed
+	// Each is added under a stripe's lock, before that stripe is closed.
+	writes sync.WaitGroup
+	others sync.WaitGroup // calls that write nothing
 }
 
 type stripe struct {
@@ -54,7 +56,7 @@ func (f *inFlight) begin(key string) bool {
 	k.overlapped = k.overlapped || k.writes > 0 || s.clears > 0
 	k.writes++
 	s.keys[key] = k
-	f.calls.Add(1)
+	f.writes.Add(1)
 	return true
 }
 
@@ -70,7 +72,7 @@ func (f *inFlight) end(key string) {
 		delete(s.keys, key)
 	}
 	s.mu.Unlock()
-	f.calls.Done()
+	f.writes.Done()
 }
 
 // overlapped reports whether the write of key, which is in flight, was ever
@@ -99,7 +101,7 @@ func (f *inFlight) beginAll() bool {
 			k.overlapped = true
 			s.keys[key] = k
 		}
-		f.calls.Add(1)
+		f.writes.Add(1)
 		s.mu.Unlock()
 	}
 	return true
@@ -116,7 +118,7 @@ func (f *inFlight) endAllOf(s *stripe) {
 	s.mu.Lock()
 	s.clears--
 	s.mu.Unlock()
-	f.calls.Done()
+	f.writes.Done()
 }
 
 // enter is begin for a call that writes nothing and takes long.
@@ -125,13 +127,13 @@ func (f *inFlight) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
-		f.calls.Add(1)
+		f.others.Add(1)
 	}
 	return !s.closed
 }
 
 // leave ends what enter began.
-func (f *inFlight) leave() { f.calls.Done() }
+func (f *inFlight) leave() { f.others.Done() }
 
 // close lets nothing more begin.
 func (f *inFlight) close() {
@@ -143,11 +145,24 @@ func (f *inFlight) close() {
 	}
 }
 
-// settled is closed when all that began has ended. It is called after close.
+// settled is closed when all writes that began have ended. It is called after
+// close.
 func (f *inFlight) settled() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
-		f.calls.Wait()
+		f.writes.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// drained is closed when all that began has ended, which whoever consumes a
+// Scan may delay for as long as he likes. It is called after close.
+func (f *inFlight) drained() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		f.writes.Wait()
+		f.others.Wait()
 		close(done)
 	}()
 	return done

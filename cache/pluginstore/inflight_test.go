@@ -56,17 +56,28 @@ func TestInFlightCloses(t *testing.T) {
 		if f.begin("a") || f.begin("b") || f.beginAll() || f.enter() {
 			t.Error("something began after the end")
 		}
-		settled := f.settled()
-		for _, end := range []func(){f.leave, f.endAll, func() { f.end("a") }} {
+		settled, drained := f.settled(), f.drained()
+		is := func(what string, done <-chan struct{}, want bool) {
+			t.Helper()
 			synctest.Wait()
 			select {
-			case <-settled:
-				t.Fatal("settled while a call is in flight")
+			case <-done:
+				if !want {
+					t.Errorf("%s while a call is in flight", what)
+				}
 			default:
+				if want {
+					t.Errorf("not %s, and no such call is in flight", what)
+				}
 			}
-			end()
 		}
-		<-settled
+		f.endAll()
+		is("settled", settled, false)
+		f.end("a")
+		is("settled", settled, true)
+		is("drained", drained, false)
+		f.leave()
+		is("drained", drained, true)
 	})
 }
 

@@ -144,7 +144,7 @@ func drain(calls *inFlight) {
 	timer := time.NewTimer(drainTimeout)
 	defer timer.Stop()
 	select {
-	case <-calls.settled():
+	case <-calls.drained():
 	case <-timer.C:
 	}
 }
