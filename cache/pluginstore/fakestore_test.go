@@ -44,10 +44,10 @@ func openFake(t *testing.T, o Options, launch func() (*fakePlug, error)) *Store 
 // fakes makes the processes of one store, one after the other.
 type fakes struct {
 	t    *testing.T
-	data *cache.Memory   // of all of them; nil: each has its own
-	make func(*fakePlug) // changes a process that is about to start
+	data *cache.Memory // of all of them; nil: each has its own
 
 	mu   sync.Mutex
+	make func(*fakePlug) // changes a process that is about to start
 	made []*fakePlug
 }
 
@@ -74,6 +74,12 @@ func (f *fakes) launch() (*fakePlug, error) {
 	}
 	f.made = append(f.made, p)
 	return p, nil
+}
+
+func (f *fakes) making(change func(*fakePlug)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.make = change
 }
 
 func (f *fakes) last() *fakePlug {
