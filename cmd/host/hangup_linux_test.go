@@ -115,6 +115,26 @@ func TestSIGHUPAtATerminal(t *testing.T) {
 	p.has("k", "v")
 }
 
+// A host may be told to end while it replaces its plugin.
+func TestEndDuringAnUpgrade(t *testing.T) {
+	p := newPlace(t)
+	for i := range 4 {
+		s := p.serve(nil)
+		value := strconv.Itoa(i)
+		s.put("k", value)
+		s.signal(syscall.SIGHUP)
+		p.until("the upgrade has begun", func() bool {
+			now, ok := s.status()
+			return ok && (now.Generation > 1 || now.Plugin == nil || p.children(s.cmd.Process.Pid) > 1)
+		})
+		s.end()
+		if n := p.files(); n > 0 {
+			t.Errorf("%d temporary files are left", n)
+		}
+		p.has("k", value)
+	}
+}
+
 // Under nohup a host outlives its terminal, and SIGHUP is nothing to it.
 func TestNohup(t *testing.T) {
 	p := newPlace(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,6 +52,20 @@ func (p *place) plugins() int {
 		p.t.Fatal(err)
 	}
 	return len(pids)
+}
+
+// children counts the processes that the process has started.
+func (p *place) children(pid int) int {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	n := 0
+	for _, file := range threads {
+		text, _ := os.ReadFile(file) // the thread may have ended
+		n += len(strings.Fields(string(text)))
+	}
+	return n
 }
 
 func (p *place) files() int {
