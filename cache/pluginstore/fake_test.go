@@ -23,6 +23,8 @@ type fakePlug struct {
 	// health is how a check is answered; nil: well.
 	health atomic.Pointer[func(context.Context) error]
 	ended  atomic.Bool // by abort or stop
+	// grace is how long it takes to find out why it died.
+	grace time.Duration
 
 	gone chan struct{}
 	once sync.Once
@@ -52,10 +54,14 @@ func (p *fakePlug) store() cache.Store    { return p.wire }
 func (p *fakePlug) info() shared.Info     { return p.known }
 func (p *fakePlug) pid() int              { return p.id }
 func (p *fakePlug) died() <-chan struct{} { return p.gone }
-func (p *fakePlug) cause() error          { return fmt.Errorf("%w: %w", cache.ErrUnavailable, errKilled) }
 func (p *fakePlug) kill()                 { p.die() }
 func (p *fakePlug) abort()                { p.ended.Store(true); p.die() }
 func (p *fakePlug) stop() error           { p.abort(); return nil }
+
+func (p *fakePlug) cause() error {
+	time.Sleep(p.grace)
+	return fmt.Errorf("%w: %w", cache.ErrUnavailable, errKilled)
+}
 
 func (p *fakePlug) check(ctx context.Context, timeout time.Duration) error {
 	if isDead(p) {

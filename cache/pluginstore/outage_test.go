@@ -115,22 +115,25 @@ func TestScanThatIsNotReadOnDoesNotHoldUpTheRestart(t *testing.T) {
 
 func TestNoFallbackFailsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakes{t: t}
+		f := &fakes{t: t, make: func(p *fakePlug) { p.grace = exitGrace }}
 		s := openFake(t, Options{Fallback: FallbackNone}, f.launch)
 		f.last().die()
 		synctest.Wait()
-		died := time.Now()
-		_, _, get := s.Get(t.Context(), "k")
-		_, _, add := s.Increment(t.Context(), "k", 1, time.Time{})
-		for what, err := range map[string]error{
-			"Get": get, "Set": s.Set(t.Context(), "k", entry("v")), "Delete": s.Delete(t.Context(), "k"),
-			"Increment": add, "Clear": s.Clear(t.Context(), ""), "Ready": s.Ready(t.Context()),
-		} {
-			if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, errKilled) {
-				t.Errorf("%s: %v; want that it is unavailable, and why", what, err)
+		// Only the first may have to wait until it is known why it died.
+		for _, most := range []time.Duration{exitGrace, 0} {
+			start := time.Now()
+			_, _, get := s.Get(t.Context(), "k")
+			_, _, add := s.Increment(t.Context(), "k", 1, time.Time{})
+			for what, err := range map[string]error{
+				"Get": get, "Set": s.Set(t.Context(), "k", entry("v")), "Delete": s.Delete(t.Context(), "k"),
+				"Increment": add, "Clear": s.Clear(t.Context(), ""), "Ready": s.Ready(t.Context()),
+			} {
+				if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, errKilled) {
+					t.Errorf("%s: %v; want that it is unavailable, and why", what, err)
+				}
 			}
+			waited(t, "all of them", start, 0, most)
 		}
-		waited(t, "all of them", died, 0, 0)
 		time.Sleep(time.Second)
 		serves(t, s, 2)
 		put(t, s, "k", "v")

@@ -3,6 +3,7 @@ package pluginstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,7 +69,7 @@ func TestOverlappingWritesAtDeathEmptyTheKey(t *testing.T) {
 		}, true},
 		{"Clear", "Clear", "", func(ctx context.Context, s *Store) error { return s.Clear(ctx, "") }, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		overlap := func(t *testing.T, setFirst bool) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakes{t: t, data: newData(t)}
 				s := openFake(t, Options{}, f.launch)
@@ -76,19 +77,26 @@ func TestOverlappingWritesAtDeathEmptyTheKey(t *testing.T) {
 				put(t, s, "apart", "before")
 				p := f.last()
 				one := p.wire.hold("Set", "k", true)
-				first := async(func() error { return set(t.Context(), s) })
-				<-one.arrived
 				two := one
 				if c.method != "Set" {
 					two = p.wire.hold(c.method, c.key, false)
 				}
-				second := async(func() error { return c.call(t.Context(), s) })
-				<-two.arrived
+				var setting, calling <-chan error
+				begin := []func(){
+					func() { setting = async(func() error { return set(t.Context(), s) }); <-one.arrived },
+					func() { calling = async(func() error { return c.call(t.Context(), s) }); <-two.arrived },
+				}
+				if !setFirst {
+					slices.Reverse(begin)
+				}
+				for _, begin := range begin {
+					begin()
+				}
 				p.die()
-				if err := errorOf(t, first); err != nil {
+				if err := errorOf(t, setting); err != nil {
 					t.Errorf("Set: %v", err)
 				}
-				if err := errorOf(t, second); (err != nil) != c.fails || (err != nil && !errors.Is(err, cache.ErrUnavailable)) {
+				if err := errorOf(t, calling); (err != nil) != c.fails || (err != nil && !errors.Is(err, cache.ErrUnavailable)) {
 					t.Errorf("%s: %v", c.name, err)
 				}
 				finds(t, s, "k", "")
@@ -97,7 +105,9 @@ func TestOverlappingWritesAtDeathEmptyTheKey(t *testing.T) {
 				finds(t, s, "k", "")
 				finds(t, s, "apart", "before")
 			})
-		})
+		}
+		t.Run(c.name+" after Set", func(t *testing.T) { overlap(t, true) })
+		t.Run(c.name+" before Set", func(t *testing.T) { overlap(t, false) })
 	}
 }
 
