@@ -42,7 +42,7 @@ type keyWrite struct {
 // room and the store cannot be cleared.
 func (j *journal) note(key string, e *cache.Entry) bool {
 	old, known := j.writes[key]
-	if !known && (len(j.writes) >= keysPerEntry*j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
+	if !known && (len(j.writes)/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
 		if !j.canClear {
 			return false
 		}
