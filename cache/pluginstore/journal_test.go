@@ -191,7 +191,7 @@ func TestJournalVersionsOutliveAClear(t *testing.T) {
 	batch := j.take(10, time.Now())
 	j.note("one too many", nil)
 	for i := range 9 {
-		j.note(fmt.Sprint(i), nil)
+		j.note(fmt.Sprint(i+1), nil)
 	}
 	before := j.size()
 	j.done(batch)
