@@ -81,6 +81,7 @@ func faults() []fault {
 		}},
 		{name: "reset", weight: 1, inject: func(_ context.Context, d *disturbance) error { d.store.Reset(); return nil }},
 
+		{name: "mute, kill", weight: 5, ordered: true, fatal: true, inject: mute},
 		ordered(6, "crash", true),
 		inCall(8, "crash-before", true),
 		inCall(8, "crash-after", true),
@@ -141,6 +142,18 @@ func (d *disturbance) pause(most int) {
 
 func killNow(ctx context.Context, d *disturbance) error {
 	d.measure(ctx, func() { kill(d.pid) })
+	return nil
+}
+
+// mute has some writes done and not answered, lets others read and write what
+// they wrote, and kills the process.
+func mute(ctx context.Context, d *disturbance) error {
+	if _, err := d.control.order(ctx, d.pid, "mute", 1+d.rng.IntN(workers-2)); err != nil {
+		return err
+	}
+	time.Sleep(20 * time.Millisecond)
+	d.pause(80)
+	kill(d.pid)
 	return nil
 }
 

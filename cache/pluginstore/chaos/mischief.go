@@ -27,6 +27,7 @@ import (
 //	crash-before N        die in the Nth call from now, before it is done
 //	crash-after N         die in the Nth call from now, once it is done
 //	hang N, hang-after N  never answer the Nth call from now
+//	mute N                do the next N writes and never answer them
 //	deadlock              answer no call any more
 //	freeze                nor the health check
 //	sick                  answer the health check with NOT_SERVING
@@ -51,6 +52,7 @@ type mischief struct {
 	after   int    // calls until next is due; 0: now is in force at once
 	pending string // what is due then
 	left    int    // calls for which now stays in force; 0: for all
+	mute    int    // writes to come that are not to be answered
 	wrong   int    // calls that were done wrong
 	sick    bool
 	frozen  bool
@@ -71,6 +73,15 @@ const storeService = "/harpia.store.v1.Store/"
 func isStoreCall(method string) bool {
 	name, ok := strings.CutPrefix(method, storeService)
 	return ok && name != "Describe" && name != "Configure"
+}
+
+// isWrite tells the calls that write whatever is there.
+func isWrite(method string) bool {
+	switch strings.TrimPrefix(method, storeService) {
+	case "Set", "Delete", "SetMany", "DeleteMany":
+		return true
+	}
+	return false
 }
 
 // report tells the driver that this process is there, and returns how it is to
@@ -118,6 +129,8 @@ func (m *mischief) obey(order []string) string {
 		go panic("ordered to crash")
 	case "crash-before", "crash-after", "hang", "hang-after":
 		m.pending, m.after = what, max(argument(1), 1)
+	case "mute":
+		m.mute = max(argument(1), 1)
 	case "deadlock":
 		m.now, m.left = turn{what: what}, 0
 	case "freeze":
@@ -141,7 +154,7 @@ func (m *mischief) obey(order []string) string {
 	case "refuse":
 		m.refuses.Store(true)
 	case "calm":
-		m.now, m.left, m.pending, m.after, m.sick, m.frozen = turn{}, 0, "", 0, false, false
+		m.now, m.left, m.pending, m.after, m.mute, m.sick, m.frozen = turn{}, 0, "", 0, 0, false, false
 		return fmt.Sprintf("%d calls were done wrong", m.wrong)
 	default:
 		return "what is " + what + "?"
@@ -149,10 +162,15 @@ func (m *mischief) obey(order []string) string {
 	return "done"
 }
 
-// turn says what the call that asks does wrong.
-func (m *mischief) turn() turn {
+// turn says what the call of a method does wrong.
+func (m *mischief) turn(method string) turn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.mute > 0 && isWrite(method) {
+		m.mute--
+		m.wrong++
+		return turn{what: "hang-after"}
+	}
 	if m.after > 0 {
 		if m.after--; m.after == 0 {
 			m.wrong++

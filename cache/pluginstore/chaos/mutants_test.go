@@ -14,17 +14,20 @@ import (
 	"testing"
 )
 
-// workload is what a driver is told to do to find a mutant.
-type workload struct{ store, fault string }
+// workload is what a driver is told to do: cycles enough to find a mutant, and
+// few enough for the true driver to do them all.
+type workload struct {
+	store, fault string
+	cycles       int
+}
 
 var (
-	killFile  = workload{"file", "^kill"}
-	forkChild = workload{"chaos", "^fork"}
+	everything = workload{everyStore, "", 20}
+	killFile   = workload{"file", "^kill", 24}
+	forkChild  = workload{"chaos", "^fork", 8}
+	sever      = workload{"chaos", "^sever", 16}
+	muteKill   = workload{"chaos", "^mute", 48}
 )
-
-// cycles are enough to find every mutant, and few enough for the true driver to
-// do them all.
-const cycles = 24
 
 // change is a replacement of text that the source has exactly once.
 type change struct{ old, new string }
@@ -58,6 +61,10 @@ var mutants = []struct {
 		changes: []change{{"return now.bridge.unknown(key, e, r.inFlight.overlapped(key))", "return nil"}},
 	},
 	{
+		name: "of writes in flight together the last to fail is told", count: "stale", workload: muteKill, file: "bridge.go",
+		changes: []change{{"if overlapped || b.journal.clear {", "if b.journal.clear {"}},
+	},
+	{
 		name: "what expired in the journal is forgotten", count: "stale", workload: killFile, file: "journal.go",
 		changes: []change{{"w = write{version: w.version}", "j.remove(key, w)\n\t\t\tcontinue"}},
 	},
@@ -68,6 +75,10 @@ var mutants = []struct {
 	{
 		name: "the children of a plugin stay", count: "orphans", workload: forkChild, file: "process_linux.go",
 		changes: []change{{"unix.Kill(-pid, unix.SIGKILL)", "unix.Kill(pid, unix.SIGKILL)"}},
+	},
+	{
+		name: "a process whose connection broke is well if it says so", count: "failed calls", workload: sever, file: "failover.go",
+		changes: []change{{"case errors.Is(err, shared.ErrBroken):", "case false:"}},
 	},
 	{
 		name: "only the first call that fails goes to memory", count: "failed calls", workload: killFile, file: "failover.go",
@@ -81,11 +92,11 @@ func TestMutantsAreFoundAndNothingElse(t *testing.T) {
 	plugins := t.TempDir()
 	goBuild(t, filepath.Join(plugins, "harpia-store-file"), "../../../plugins/file")
 	driver := build(t, ".")
-	for _, w := range []workload{killFile, forkChild, {everyStore, ""}} {
+	for _, w := range []workload{everything, killFile, forkChild, sever, muteKill} {
 		t.Run("none in "+w.store+" "+w.fault, func(t *testing.T) {
 			t.Parallel()
-			out, err := drive(t, driver, plugins, w, cycles)
-			want := regexp.MustCompile(fmt.Sprintf(`\n%d cycles, \d+ operations, 0 stale, 0 lost, 0 orphans, 0 failed calls\n$`, cycles))
+			out, err := drive(t, driver, plugins, w)
+			want := regexp.MustCompile(fmt.Sprintf(`\n%d cycles, \d+ operations, 0 stale, 0 lost, 0 orphans, 0 failed calls\n$`, w.cycles))
 			if err != nil || !want.MatchString(out) {
 				t.Errorf("%v:\n%s", err, out)
 			}
@@ -95,7 +106,7 @@ func TestMutantsAreFoundAndNothingElse(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			driver := build(t, "-overlay", mutate(t, m.file, m.changes), ".")
-			out, err := drive(t, driver, plugins, m.workload, cycles, "-first")
+			out, err := drive(t, driver, plugins, m.workload, "-first")
 			if n := countOf(t, out, m.count); err == nil || n == 0 {
 				t.Errorf("not found, %v:\n%s", err, out)
 			}
@@ -153,9 +164,9 @@ func goBuild(t *testing.T, program string, args ...string) {
 }
 
 // drive runs a driver and returns what it printed.
-func drive(t *testing.T, driver, plugins string, w workload, cycles int, more ...string) (string, error) {
+func drive(t *testing.T, driver, plugins string, w workload, more ...string) (string, error) {
 	t.Helper()
-	args := append([]string{"-plugins", plugins, "-store", w.store, "-fault", w.fault, "-cycles", strconv.Itoa(cycles)}, more...)
+	args := append([]string{"-plugins", plugins, "-store", w.store, "-fault", w.fault, "-cycles", strconv.Itoa(w.cycles)}, more...)
 	out, err := exec.CommandContext(t.Context(), driver, args...).CombinedOutput()
 	return string(out), err
 }

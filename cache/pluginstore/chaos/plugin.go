@@ -85,7 +85,7 @@ func (m *mischief) unary(ctx context.Context, req any, call *grpc.UnaryServerInf
 	if !isStoreCall(call.FullMethod) {
 		return m.health(ctx, req, call, next)
 	}
-	turn := m.turn()
+	turn := m.turn(call.FullMethod)
 	switch turn.what {
 	case "crash-before":
 		die()
