@@ -23,6 +23,8 @@ type bridge struct {
 	// write waits until it is closed.
 	gate  chan struct{}
 	ended bool
+	// sealed: the store is being closed, and nothing more is written.
+	sealed bool
 }
 
 func newBridge(number uint64, limits JournalLimits, canClear bool, maxValue int) *bridge {
@@ -71,12 +73,15 @@ func (b *bridge) fill(ctx context.Context, key string, e cache.Entry) (stored, o
 func (b *bridge) lock(ctx context.Context) (bool, error) {
 	for {
 		b.mu.Lock()
-		gate, ended := b.gate, b.ended
-		if gate == nil && !ended {
+		gate, ended, sealed := b.gate, b.ended, b.sealed
+		if gate == nil && !ended && !sealed {
 			return true, nil
 		}
 		b.mu.Unlock()
-		if ended {
+		switch {
+		case sealed:
+			return false, cache.ErrClosed
+		case ended:
 			return false, nil
 		}
 		select {
@@ -94,6 +99,9 @@ func (b *bridge) lock(ctx context.Context) (bool, error) {
 func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.sealed {
+		return cache.ErrClosed
+	}
 	if _, newer := b.journal.writes[key]; newer {
 		return nil
 	}
@@ -124,6 +132,13 @@ func (b *bridge) check(ctx context.Context, key string, e *cache.Entry) error {
 		return cache.CheckKey(key)
 	}
 	return cache.CheckEntry(key, *e, b.maxValue)
+}
+
+// seal lets nothing more be written.
+func (b *bridge) seal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
 }
 
 // size is what the plugin is still to be told.

@@ -76,53 +76,49 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
-	if s.cancel == nil {
-		s.closed.Store(true)
-		return s.end(s.route.Load().plug)
-	}
-	s.cancel()
-	p := <-s.last
-	r := s.route.Load()
-	if p != nil && r.plug != p {
-		// It was found to be dead, and supervision ended before it noticed.
-		p.abort()
-		p = nil
-	}
-	var lost error
-	if r.bridge != nil && r.bridge.size() != (JournalSize{}) {
-		p, lost = s.lastChance()
+	var p plug
+	if s.cancel != nil {
+		s.cancel()
+		p = <-s.last
 	}
 	s.closed.Store(true)
-	err := errors.Join(lost, s.end(p))
-	return errors.Join(err, s.program.Load().Close())
-}
-
-// end lets no more calls in and ends p, which may be nil.
-func (s *Store) end(p plug) error {
 	s.mu.Lock()
 	old := s.route.Load()
 	s.swap(&route{err: cache.ErrClosed})
 	s.mu.Unlock()
-	if old.bridge != nil {
-		old.bridge.end()
+	if s.cancel == nil {
+		return old.plug.stop()
 	}
-	if p == nil {
-		return nil
+	if p != nil && old.plug != p {
+		// It was found to be dead, and supervision ended before it noticed.
+		p.abort()
+		p = nil
 	}
-	return p.stop()
+	var err error
+	if b := old.bridge; b != nil {
+		// From here on no write is acknowledged that the plugin is not told.
+		b.seal()
+		if b.size() != (JournalSize{}) {
+			p, err = s.lastChance(b)
+		}
+		b.end()
+	}
+	if p != nil {
+		err = p.stop()
+	}
+	return errors.Join(err, s.program.Load().Close())
 }
 
 // lastChance starts the plugin to tell it what it was not told yet.
-func (s *Store) lastChance() (plug, error) {
+func (s *Store) lastChance(b *bridge) (plug, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.o.StartTimeout+flushTimeout)
 	defer cancel()
 	p, err := s.launch(ctx)
 	if err == nil {
-		if err = s.serve(ctx, p); err == nil {
+		if err = b.replay(ctx, p.store(), p.info().Exclusive, func() {}); err == nil {
 			return p, nil
 		}
 		p.abort()
 	}
-	lost := s.Status().Journal.Entries
-	return nil, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", lost, err)
+	return nil, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", b.size().Entries, err)
 }
