@@ -77,6 +77,7 @@ func TestCloseLosesNoWrite(t *testing.T) {
 		}()
 		if cycle%3 == 1 {
 			<-killed
+			until(t, "memory serves", func() bool { return s.Status().Fallback })
 		}
 		// It says so if the process died before it could be flushed.
 		if err := s.Close(); err != nil && (cycle%3 == 0 || !errors.Is(err, cache.ErrUnavailable)) {
