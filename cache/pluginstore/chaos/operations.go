@@ -29,7 +29,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-func (w *worker) get(ctx context.Context, key string) {
+func (w *worker) get(ctx context.Context, key string) (found bool) {
 	r := w.begin(key, input{kind: get})
 	e, ok, err := w.r.store.Get(ctx, key)
 	w.end(r, w.found(e, ok), err)
@@ -37,6 +37,20 @@ func (w *worker) get(ctx context.Context, key string) {
 	if ok {
 		w.read[key] = e.Value
 	}
+	return ok
+}
+
+// fill is what becomes of a key that is missed and loaded.
+func (w *worker) fill(ctx context.Context, key string) {
+	outage := w.r.store.Outage()
+	if w.get(ctx, key) {
+		return
+	}
+	w.r.counts.operations.Add(1)
+	name, e := w.entry()
+	r := w.begin(key, input{kind: setIfAbsent, value: name, expires: millis(e.Expires)})
+	ok, err := w.r.store.Fill(ctx, outage, key, e)
+	w.end(r, output{ok: ok}, err)
 }
 
 func (w *worker) set(ctx context.Context, key string) {

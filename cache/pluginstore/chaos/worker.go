@@ -153,6 +153,8 @@ func (w *worker) once(ctx context.Context) {
 		w.deleteMany(ctx, w.some(w.pickWrite))
 	case n < 832:
 		w.clear(ctx)
+	case n < 865:
+		w.fill(ctx, sharedKey(w.rng.IntN(sharedKeys)))
 	default:
 		// While memory serves these are refused, and leave nothing but
 		// operations of unknown outcome.
