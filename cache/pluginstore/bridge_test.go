@@ -1,0 +1,405 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// fickle is a store that fails at random, and may lose all it has when it does.
+type fickle struct {
+	*cache.Memory
+	before func() error // of each call
+}
+
+func (f *fickle) SetMany(ctx context.Context, items []cache.Item) error {
+	for _, it := range items {
+		if err := f.Set(ctx, it.Key, it.Entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fickle) DeleteMany(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := f.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fickle) Set(ctx context.Context, key string, e cache.Entry) error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return f.Memory.Set(ctx, key, e)
+}
+
+func (f *fickle) Delete(ctx context.Context, key string) error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return f.Memory.Delete(ctx, key)
+}
+
+func (f *fickle) Clear(ctx context.Context, prefix string) error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return f.Memory.Clear(ctx, prefix)
+}
+
+var errCrashed = fmt.Errorf("%w: crashed", cache.ErrUnavailable)
+
+// Writers write on while replays fail in their middle and are repeated, to a
+// store that lost nothing or everything. Each key has one writer, who checks
+// after each of his writes that he finds it or nothing; and so it is at the end.
+func TestReplayUnderWriters(t *testing.T) {
+	const writers, keysEach = 4, 300
+	for _, c := range []struct {
+		name   string
+		limits JournalLimits
+		loses  bool // all, whenever it fails
+		exact  bool // no write may be missing
+	}{
+		{"nothing is lost", JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, false, true},
+		{"all is lost", JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, false},
+		{"values are dropped", JournalLimits{Entries: writers * keysEach / 3, Bytes: 1 << 30}, false, false},
+		{"keys are dropped", JournalLimits{Entries: writers * keysEach / 30, Bytes: 1 << 30}, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(10) {
+				replayUnderWriters(t, seed, writers, keysEach, c.limits, c.loses, c.exact)
+				if t.Failed() {
+					t.Fatalf("the seed was %d", seed)
+				}
+			}
+		})
+	}
+}
+
+func replayUnderWriters(t *testing.T, seed uint64, writers, keysEach int, limits JournalLimits, loses, exact bool) {
+	ctx := context.Background()
+	b := newBridge(1, limits, true, 1<<20)
+	store := &fickle{Memory: newData(t)}
+	for w := range writers {
+		for k := range keysEach {
+			put(t, store.Memory, fmt.Sprint(w, " ", k), "stale")
+		}
+	}
+	// The replay is one goroutine, and so is who may use this.
+	random := rand.New(rand.NewPCG(seed, 1))
+	var served atomic.Bool
+	failures := 6
+	store.before = func() error {
+		if served.Load() || failures == 0 || random.IntN(150) != 0 {
+			return nil
+		}
+		failures--
+		if loses {
+			if err := store.Memory.Clear(ctx, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return errCrashed
+	}
+
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	warm := make(chan struct{}, writers)
+	lasts := make([]map[string]string, writers)
+	for w := range writers {
+		last := make(map[string]string)
+		lasts[w] = last
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(w+2)))
+			for n := 0; ; n++ {
+				if n == 200 {
+					warm <- struct{}{}
+				}
+				if n > 200 {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+				key := fmt.Sprint(w, " ", random.IntN(keysEach))
+				var e *cache.Entry
+				text := ""
+				if random.IntN(3) > 0 {
+					text = fmt.Sprint(n)
+					e = &cache.Entry{Value: []byte(text)}
+				}
+				var to cache.Store = b.memory
+				ok, err := b.write(ctx, key, e)
+				if err == nil && !ok {
+					to = store
+					if e != nil {
+						err = store.Set(ctx, key, *e)
+					} else {
+						err = store.Delete(ctx, key)
+					}
+				}
+				if err != nil {
+					t.Errorf("write of %s: %v", key, err)
+					return
+				}
+				last[key] = text
+				got, found, err := to.Get(ctx, key)
+				if err != nil || (found && string(got.Value) != text) {
+					t.Errorf("%s holds %q, %v; the last write was %q", key, got.Value, err, text)
+				}
+			}
+		})
+	}
+	for range writers {
+		<-warm
+	}
+	for {
+		err := b.replay(ctx, store, true, func() { served.Store(true) })
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errCrashed) {
+			t.Errorf("replay: %v", err)
+			break
+		}
+	}
+	b.end()
+	close(stop)
+	all.Wait()
+	for w := range writers {
+		for k := range keysEach {
+			key := fmt.Sprint(w, " ", k)
+			text, written := lasts[w][key]
+			e, found, err := store.Memory.Get(ctx, key)
+			switch {
+			case err != nil:
+				t.Error(err)
+			case found && !written && string(e.Value) != "stale", found && written && string(e.Value) != text:
+				t.Errorf("at the end %s holds %q; the last write was %q (%v)", key, e.Value, text, written)
+			case exact && written && !found && text != "":
+				t.Errorf("at the end %s holds nothing; the last write was %q", key, text)
+			case exact && !written && !found:
+				t.Errorf("at the end %s, which nobody wrote, holds nothing", key)
+			}
+		}
+	}
+}
+
+// Writers go on during the replay, and wait only while the last batch is told.
+func TestWritersWaitForTheLastBatchOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		store := &fickle{Memory: newData(t)}
+		write := func(key string) <-chan error {
+			return async(func() error {
+				ok, err := b.write(ctx, key, &cache.Entry{Value: []byte("v")})
+				if err == nil && !ok {
+					err = errEnded
+				}
+				return err
+			})
+		}
+		const batches = 4
+		for i := range batches * replayBatch {
+			if err := errorOf(t, write(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var late <-chan error
+		calls := 0
+		store.before = func() error {
+			if calls++; calls%replayBatch != 1 {
+				return nil
+			}
+			w := write(fmt.Sprint("during ", calls))
+			synctest.Wait()
+			if calls < (batches-1)*replayBatch {
+				if err := errorOf(t, w); err != nil {
+					t.Errorf("a write during batch %d: %v", calls/replayBatch+1, err)
+				}
+				return nil
+			}
+			select {
+			case err := <-w:
+				if calls > batches*replayBatch {
+					t.Errorf("a write during the last batch did not wait: %v", err)
+				}
+			default:
+				late = w
+			}
+			return nil
+		}
+		served := false
+		err := b.replay(ctx, store, true, func() {
+			served = true
+			if n := b.journal.size(); n.Entries != 0 {
+				t.Errorf("it serves with %+v in the journal", n)
+			}
+		})
+		if err != nil || !served {
+			t.Fatalf("replay: %v, and it serves: %v", err, served)
+		}
+		if late == nil {
+			t.Fatal("no write had to wait")
+		}
+		if err := errorOf(t, late); !errors.Is(err, errEnded) {
+			t.Errorf("the write that waited: %v; want that the bridge has ended", err)
+		}
+		finds(t, store.Memory, "during 1", "v")
+	})
+}
+
+var errEnded = errors.New("the bridge has ended")
+
+// A host that writes faster than its plugin is told is done all the same.
+func TestReplayOfAHostThatWritesFaster(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+	const batches = 4
+	for i := range batches * replayBatch {
+		if _, err := b.write(ctx, fmt.Sprint(i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := &fickle{Memory: newData(t)}
+	calls, fresh := 0, 0
+	var waiting sync.WaitGroup
+	store.before = func() error {
+		if calls++; calls > 100*batches*replayBatch {
+			return errCrashed
+		}
+		// Two keys for each that is told; they wait once the gate is closed.
+		for range 2 {
+			fresh++
+			key := fmt.Sprint("fresh ", fresh)
+			b.mu.Lock()
+			gate := b.gate
+			b.mu.Unlock()
+			write := func() { _, _ = b.write(ctx, key, nil) }
+			if gate == nil {
+				write()
+			} else if fresh%100 == 0 {
+				waiting.Go(write)
+			}
+		}
+		return nil
+	}
+	if err := b.replay(ctx, store, true, func() {}); err != nil {
+		t.Errorf("after %d calls: %v", calls, err)
+	}
+	waiting.Wait()
+}
+
+// A writer who waits at the gate may give up, and a replay that fails lets the
+// others in.
+func TestGateOpensWhenReplayFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, 1<<20)
+		if _, err := b.write(t.Context(), "k", nil); err != nil {
+			t.Fatal(err)
+		}
+		store := &fickle{Memory: newData(t)}
+		impatient, giveUp := context.WithCancel(t.Context())
+		var gaveUp, waited <-chan error
+		store.before = func() error {
+			gaveUp = async(func() error { _, err := b.write(impatient, "a", nil); return err })
+			waited = async(func() error {
+				ok, err := b.write(t.Context(), "b", nil)
+				if err == nil && !ok {
+					err = errEnded
+				}
+				return err
+			})
+			synctest.Wait()
+			giveUp()
+			if err := errorOf(t, gaveUp); !errors.Is(err, context.Canceled) {
+				t.Errorf("who gave up: %v", err)
+			}
+			return errCrashed
+		}
+		if err := b.replay(t.Context(), store, true, func() { t.Error("it serves") }); !errors.Is(err, errCrashed) {
+			t.Errorf("replay: %v", err)
+		}
+		if err := errorOf(t, waited); err != nil {
+			t.Errorf("who waited: %v", err)
+		}
+		if n := b.size().Entries; n != 2 {
+			t.Errorf("the journal has %d entries, want those of the replay that failed and of who waited", n)
+		}
+	})
+}
+
+// An entry that the store does not take is emptied there: what it had is older.
+func TestReplayOfAnEntryThatIsRefused(t *testing.T) {
+	b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, 1<<20)
+	store := &refuses{newData(t)}
+	for _, key := range []string{"good", "bad"} {
+		put(t, store.Memory, key, "before")
+		if _, err := b.write(t.Context(), key, &cache.Entry{Value: []byte(key)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	served := false
+	if err := b.replay(t.Context(), store, true, func() { served = true }); err != nil || !served {
+		t.Fatalf("replay: %v, and it serves: %v", err, served)
+	}
+	finds(t, store, "good", "good")
+	finds(t, store, "bad", "")
+}
+
+// refuses refuses one value, also in a batch.
+type refuses struct{ *cache.Memory }
+
+func (r *refuses) Set(ctx context.Context, key string, e cache.Entry) error {
+	if string(e.Value) == "bad" {
+		return cache.ErrTooLarge
+	}
+	return r.Memory.Set(ctx, key, e)
+}
+
+func (r *refuses) SetMany(ctx context.Context, items []cache.Item) error {
+	for _, it := range items {
+		if err := r.Set(ctx, it.Key, it.Entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A store that is to be cleared, and could not be, is still to be cleared.
+func TestClearThatFailsIsRepeated(t *testing.T) {
+	b := newBridge(1, JournalLimits{Entries: 1, Bytes: 1 << 20}, true, 1<<20)
+	store := &fickle{Memory: newData(t)}
+	put(t, store.Memory, "0", "stale")
+	for i := range 11 {
+		if _, err := b.write(t.Context(), fmt.Sprint(i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.before = func() error { return errCrashed }
+	if err := b.replay(t.Context(), store, true, func() { t.Error("it serves") }); !errors.Is(err, errCrashed) {
+		t.Errorf("replay: %v", err)
+	}
+	if !b.size().Clear {
+		t.Error("the store is not to be cleared any more")
+	}
+	store.before = func() error { return nil }
+	if err := b.replay(t.Context(), store, true, func() {}); err != nil {
+		t.Errorf("replay: %v", err)
+	}
+	finds(t, store.Memory, "0", "")
+}
