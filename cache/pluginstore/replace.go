@@ -118,6 +118,7 @@ func (s *Store) inTurn(life context.Context, old plug, in *instance) (plug, erro
 	}
 	// The old process is gone; its program serves once more.
 	in.abort()
+	s.board.replacing()
 	back, again := s.start(life, s.program.Load())
 	if again == nil {
 		if again = s.serve(life, back); again == nil {
