@@ -22,6 +22,7 @@ type record struct {
 	out        output
 	call, ret  int64
 	generation uint64 // the plugin's process when the operation had returned
+	outage     uint64 // during which it was called, if only the plugin can do it
 }
 
 // noReturn is the return time of an operation of unknown outcome.
@@ -100,8 +101,19 @@ func (s *segment) check(timeout time.Duration) []verdict {
 	return wrong
 }
 
-// operations turns a key's records into what the checker takes. Each
-// operation of unknown outcome doubles the orders to be tried, so those that
+// says reports whether an answer is one that only some histories allow. A miss,
+// and a swap or a touch that found nothing, are allowed in every state and
+// change none.
+func (r record) says() bool {
+	switch r.in.kind {
+	case get, swap, swapDelete, touch:
+		return r.out.ok || r.out.unknown
+	}
+	return true
+}
+
+// operations turns a key's records into what the checker takes: those that say
+// something. Each operation of unknown outcome doubles the orders to be tried, so those that
 // can explain no answer are left out: that a key was emptied, and that a value
 // was written which nobody saw, are no more than a miss that never ends. What
 // the latter would explain, that somebody found the key taken, is then taken
@@ -122,6 +134,9 @@ func operations(records []record) []porcupine.Operation {
 	var ops []porcupine.Operation
 	unseen := false
 	for _, r := range records {
+		if !r.says() {
+			continue
+		}
 		if r.out.unknown {
 			switch r.in.kind {
 			case get, remove, swapDelete:

@@ -149,28 +149,28 @@ func (w *worker) atomic(ctx context.Context) {
 		w.increment(ctx, counterKey(w.rng.IntN(counterKeys)))
 	case 3, 4:
 		name, e := w.entry()
-		r := w.begin(key, input{kind: swap, value: name, old: nameOf(w.read[key]), expires: millis(e.Expires)})
+		r := w.beginAtomic(key, input{kind: swap, value: name, old: nameOf(w.read[key]), expires: millis(e.Expires)})
 		ok, err := w.r.store.CompareAndSwap(ctx, key, w.read[key], e)
 		w.end(r, output{ok: ok}, err)
 	case 5:
-		r := w.begin(key, input{kind: swapDelete, old: nameOf(w.read[key])})
+		r := w.beginAtomic(key, input{kind: swapDelete, old: nameOf(w.read[key])})
 		ok, err := w.r.store.CompareAndDelete(ctx, key, w.read[key])
 		w.end(r, output{ok: ok}, err)
 	case 6:
 		name, e := w.entry()
-		r := w.begin(key, input{kind: setIfAbsent, value: name, expires: millis(e.Expires)})
+		r := w.beginAtomic(key, input{kind: setIfAbsent, value: name, expires: millis(e.Expires)})
 		ok, err := w.r.store.SetIfAbsent(ctx, key, e)
 		w.end(r, output{ok: ok}, err)
 	case 7:
 		expires := cache.Deadline(time.Now(), time.Duration(w.rng.IntN(500))*time.Millisecond)
-		r := w.begin(key, input{kind: touch, expires: millis(expires)})
+		r := w.beginAtomic(key, input{kind: touch, expires: millis(expires)})
 		ok, err := w.r.store.Touch(ctx, key, expires)
 		w.end(r, output{ok: ok}, err)
 	}
 }
 
 func (w *worker) increment(ctx context.Context, key string) {
-	r := w.begin(key, input{kind: increment, delta: 1 + w.rng.Int64N(9)})
+	r := w.beginAtomic(key, input{kind: increment, delta: 1 + w.rng.Int64N(9)})
 	sum, expires, err := w.r.store.Increment(ctx, key, r.in.delta, time.Time{})
 	w.end(r, output{sum: sum, expires: millis(expires)}, err)
 }

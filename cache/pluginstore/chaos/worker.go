@@ -172,12 +172,20 @@ func (w *worker) begin(key string, in input) record {
 	return record{key: key, client: w.id, in: in, call: w.r.now()}
 }
 
+// beginAtomic is begin of what only the plugin can do.
+func (w *worker) beginAtomic(key string, in input) record {
+	r := w.begin(key, in)
+	r.outage = w.r.store.Outage()
+	return r
+}
+
 // end completes it. An operation that failed may have been done, or be done
-// later; a read that failed says nothing.
+// later; a read that failed says nothing, and neither does what was refused in
+// an outage: there was no plugin to send it to from the call to the return.
 func (w *worker) end(r record, out output, err error) {
 	r.out, r.ret = out, w.r.now()
 	if err != nil {
-		if r.in.kind == get {
+		if r.in.kind == get || r.outage != 0 && r.outage == w.r.store.Outage() {
 			return
 		}
 		r.out, r.ret = output{unknown: true}, noReturn
