@@ -84,16 +84,24 @@ func load(t *testing.T, s *pluginstore.Store) (finish func()) {
 }
 
 func TestReplaceUnderLoad(t *testing.T) {
-	for name, overlap := range map[string]bool{"own": false, "common": true} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name, store string
+		fallback    pluginstore.Fallback
+		overlap     bool // the old process and the new one serve side by side
+	}{
+		{"exclusive, memory bridges", "own", pluginstore.FallbackAuto, false},
+		{"exclusive, calls wait", "own", pluginstore.FallbackNone, false},
+		{"shared", "common", pluginstore.FallbackAuto, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
 			dir := t.TempDir()
 			var changes states
-			o := l.options()
-			o.OnChange = changes.add
-			s := l.open(t, name+":"+dir, o)
+			o := l.brisk()
+			o.OnChange, o.Fallback = changes.add, c.fallback
+			s := l.open(t, c.store+":"+dir, o)
 			finish := load(t, s)
-			for i := range 3 {
+			for i := range 2 {
 				before := s.PID()
 				if err := s.Replace(t.Context(), ""); err != nil {
 					t.Errorf("Replace: %v", err)
@@ -104,10 +112,10 @@ func TestReplaceUnderLoad(t *testing.T) {
 				}
 			}
 			finish()
-			if met := len(met(t, dir)); (met == 3) != overlap || (met == 0) != !overlap {
-				t.Errorf("of 3 processes %d began while the one before them ran", met)
+			if met := len(met(t, dir)); (met == 2) != c.overlap || (met == 0) == c.overlap {
+				t.Errorf("of 2 processes %d began while the one before them ran", met)
 			}
-			want := "starting ready degraded ready degraded ready degraded ready"
+			want := "starting ready degraded ready degraded ready"
 			until(t, "changes are "+want, func() bool { return changes.String() == want })
 		})
 	}
@@ -134,7 +142,7 @@ func TestReplaceRollsBack(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
-			s := l.open(t, c.store+":"+t.TempDir(), quick(l.options()))
+			s := l.open(t, c.store+":"+t.TempDir(), quick(l.brisk()))
 			finish := load(t, s)
 			before := s.PID()
 			err := s.Replace(t.Context(), filepath.Join(l.dirs[0], c.program))
@@ -149,8 +157,8 @@ func TestReplaceRollsBack(t *testing.T) {
 			if st := s.Status(); st.Generation != c.generation || st.Restarts != 0 {
 				t.Errorf("the status is %+v, want generation %d", st, c.generation)
 			}
-			if c.store == "common" {
-				return // its calls in flight may fail at a death
+			if c.name != "not serving" {
+				return
 			}
 			before = s.PID()
 			kill(t, s)
@@ -167,7 +175,7 @@ func TestReplaceRollsBack(t *testing.T) {
 // another store, and take the same data over.
 func TestReplacedProgramIsStartedAgain(t *testing.T) {
 	l := newLab(t)
-	s := l.open(t, "own:"+t.TempDir(), quick(l.options()))
+	s := l.open(t, "own:"+t.TempDir(), quick(l.brisk()))
 	finish := load(t, s)
 	if err := s.Replace(t.Context(), filepath.Join(l.dirs[0], "harpia-store-common")); err != nil {
 		t.Errorf("Replace: %v", err)
@@ -221,7 +229,7 @@ func TestReplaceWhileDown(t *testing.T) {
 	for name, failures := range map[string]int{"waiting": 5, "failed": 1} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			o := patient(l.options())
+			o := patient(l.brisk())
 			o.Restart.Failures = failures
 			s := l.open(t, "own:"+t.TempDir(), o)
 			kill(t, s)
