@@ -1,0 +1,5 @@
+//go:build race
+
+package pluginstore_test
+
+const raceDetector = true
