@@ -66,16 +66,17 @@ type Memory struct {
 }
 
 var (
-	_ Store     = (*Memory)(nil)
-	_ Batcher   = (*Memory)(nil)
-	_ Adder     = (*Memory)(nil)
-	_ Swapper   = (*Memory)(nil)
-	_ Counter   = (*Memory)(nil)
-	_ Toucher   = (*Memory)(nil)
-	_ Scanner   = (*Memory)(nil)
-	_ Clearer   = (*Memory)(nil)
-	_ Limiter   = (*Memory)(nil)
-	_ io.Closer = (*Memory)(nil)
+	_ Store      = (*Memory)(nil)
+	_ Batcher    = (*Memory)(nil)
+	_ Adder      = (*Memory)(nil)
+	_ Swapper    = (*Memory)(nil)
+	_ Counter    = (*Memory)(nil)
+	_ Toucher    = (*Memory)(nil)
+	_ Scanner    = (*Memory)(nil)
+	_ Clearer    = (*Memory)(nil)
+	_ Limiter    = (*Memory)(nil)
+	_ Exclusiver = (*Memory)(nil)
+	_ io.Closer  = (*Memory)(nil)
 )
 
 // NewMemory returns an empty Memory, or an error if an option is negative.
@@ -161,6 +162,9 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 	m.commit(s, s.live(hash, key), nil, hash)
 	return nil
 }
+
+// Exclusive is true: nobody else can change what a Memory holds.
+func (m *Memory) Exclusive() bool { return true }
 
 // Close drops all entries and stops what runs in the background; it returns
 // when that has ended. It never fails, and may be called again.
