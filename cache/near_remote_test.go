@@ -243,15 +243,12 @@ func (h *remoteHost) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 	}
 }
 
-func (h *remoteHost) Get(ctx context.Context, key string) (e cache.Entry, ok bool, err error) {
-	if err := cache.CheckKey(key); err != nil {
+func (h *remoteHost) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	found, err := h.GetMany(ctx, []string{key})
+	if err != nil {
 		return cache.Entry{}, false, err
 	}
-	err = h.use(ctx, func() { e, ok = h.live(key) })
-	if err != nil || !ok {
-		return cache.Entry{}, false, err
-	}
-	return e, ok, nil
+	return found[0].Entry, found[0].Found, nil
 }
 
 func (h *remoteHost) Set(ctx context.Context, key string, e cache.Entry) error {
@@ -268,9 +265,12 @@ func (h *remoteHost) GetMany(ctx context.Context, keys []string) ([]cache.Lookup
 		if err := cache.CheckKey(key); err != nil {
 			return nil, err
 		}
-		if err := h.use(ctx, func() { found[i].Entry, found[i].Found = h.live(key) }); err != nil {
+		// One that is done late is not seen.
+		var l cache.Lookup
+		if err := h.use(ctx, func() { l.Entry, l.Found = h.live(key) }); err != nil {
 			return nil, err
 		}
+		found[i] = l
 		if !found[i].Found {
 			found[i].Entry = cache.Entry{}
 		}
@@ -296,48 +296,58 @@ func (h *remoteHost) DeleteMany(ctx context.Context, keys []string) error {
 	return nil
 }
 
-func (h *remoteHost) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (stored bool, err error) {
-	err = h.change(ctx, key, e, func(_ cache.Entry, ok bool) (cache.Entry, bool) {
+// What is done late says so to nobody: results are read only without an error.
+
+func (h *remoteHost) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bool, error) {
+	var stored bool
+	err := h.change(ctx, key, e, func(_ cache.Entry, ok bool) (cache.Entry, bool) {
 		stored = !ok
 		return e, stored
 	})
-	return stored && err == nil, err
+	return err == nil && stored, err
 }
 
-func (h *remoteHost) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (swapped bool, err error) {
-	err = h.change(ctx, key, e, func(now cache.Entry, ok bool) (cache.Entry, bool) {
+func (h *remoteHost) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (bool, error) {
+	var swapped bool
+	err := h.change(ctx, key, e, func(now cache.Entry, ok bool) (cache.Entry, bool) {
 		swapped = ok && bytes.Equal(now.Value, old)
 		return e, swapped
 	})
-	return swapped && err == nil, err
+	return err == nil && swapped, err
 }
 
 func (h *remoteHost) CompareAndDelete(ctx context.Context, key string, old []byte) (bool, error) {
 	return h.CompareAndSwap(ctx, key, old, gone)
 }
 
-func (h *remoteHost) Increment(ctx context.Context, key string, delta int64, expiresIfNew time.Time) (n int64, expires time.Time, err error) {
+func (h *remoteHost) Increment(ctx context.Context, key string, delta int64, expiresIfNew time.Time) (int64, time.Time, error) {
+	var sum int64
+	var until time.Time
 	var no error
-	err = h.change(ctx, key, cache.Entry{}, func(now cache.Entry, ok bool) (cache.Entry, bool) {
+	err := h.change(ctx, key, cache.Entry{}, func(now cache.Entry, ok bool) (cache.Entry, bool) {
 		if !ok {
 			now = cache.Entry{Value: []byte("0"), Expires: expiresIfNew}
 		}
-		now.Value, n, no = cache.Add(now.Value, delta)
-		expires = now.Expires
+		now.Value, sum, no = cache.Add(now.Value, delta)
+		until = now.Expires
 		return now, no == nil
 	})
-	if err = errors.Join(err, no); err != nil {
+	if err != nil {
 		return 0, time.Time{}, err
 	}
-	return n, expires, nil
+	if no != nil {
+		return 0, time.Time{}, no
+	}
+	return sum, until, nil
 }
 
-func (h *remoteHost) Touch(ctx context.Context, key string, expires time.Time) (found bool, err error) {
-	err = h.change(ctx, key, cache.Entry{}, func(now cache.Entry, ok bool) (cache.Entry, bool) {
+func (h *remoteHost) Touch(ctx context.Context, key string, expires time.Time) (bool, error) {
+	var found bool
+	err := h.change(ctx, key, cache.Entry{}, func(now cache.Entry, ok bool) (cache.Entry, bool) {
 		found = ok
 		return cache.Entry{Value: now.Value, Expires: expires}, ok
 	})
-	return found && err == nil, err
+	return err == nil && found, err
 }
 
 func (h *remoteHost) Scan(ctx context.Context, prefix string) iter.Seq2[string, error] {
