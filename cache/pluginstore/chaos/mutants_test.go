@@ -5,10 +5,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	gobuild "go/build"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,59 +31,58 @@ var (
 	muteKill   = workload{"chaos", "^mute", 48}
 )
 
-// change is a replacement of text that the source has exactly once.
+// change is a replacement of text that pluginstore has exactly once.
 type change struct{ old, new string }
 
-// mutants are supervisors with one obligation left out, each in one file of
-// pluginstore, and which of the counts has to show it.
+// mutants are supervisors with one obligation left out, and which of the counts
+// has to show it.
 var mutants = []struct {
 	name     string
 	count    string
 	workload workload
-	file     string
 	changes  []change
 }{
 	{
-		name: "the replay skips deletes", count: "stale", workload: killFile, file: "replay.go",
+		name: "the replay skips deletes", count: "stale", workload: killFile,
 		changes: []change{{"return cache.DeleteMany(ctx, store, deletes)", "return nil"}},
 	},
 	{
-		name: "the replay ends before writes go to the plugin", count: "stale|lost", workload: killFile, file: "replay.go",
+		name: "the replay ends before writes go to the plugin", count: "stale|lost", workload: killFile,
 		changes: []change{
-			{"if b.gate == nil && (", "if false && ("},
-			{"if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {", "if len(batch) == replayBatch || b.journal.clear {"},
+			{"if gate == nil && !ended && !sealed {", "if !ended && !sealed {"},
+			{"if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {", "if b.gate == nil || b.journal.clear {"},
 		},
 	},
 	{
-		name: "the plugin serves before the replay", count: "stale|lost", workload: killFile, file: "failover.go",
+		name: "the plugin serves before the replay", count: "stale|lost", workload: killFile,
 		changes: []change{{"if err := old.bridge.replay(", "switchTo()\n\tswitchTo = func() {}\n\tif err := old.bridge.replay("}},
 	},
 	{
-		name: "a write in flight at the crash is forgotten", count: "stale|lost", workload: killFile, file: "failover.go",
+		name: "a write in flight at the crash is forgotten", count: "stale|lost", workload: killFile,
 		changes: []change{{"return now.bridge.unknown(key, e, r.inFlight.overlapped(key))", "return nil"}},
 	},
 	{
-		name: "of writes in flight together the last to fail is told", count: "stale", workload: muteKill, file: "bridge.go",
+		name: "of writes in flight together the last to fail is told", count: "stale", workload: muteKill,
 		changes: []change{{"if overlapped || b.journal.clear {", "if b.journal.clear {"}},
 	},
 	{
-		name: "what expired in the journal is forgotten", count: "stale", workload: killFile, file: "journal.go",
+		name: "what expired in the journal is forgotten", count: "stale", workload: killFile,
 		changes: []change{{"w = write{version: w.version}", "j.remove(key, w)\n\t\t\tcontinue"}},
 	},
 	{
-		name: "the replay empties all keys", count: "lost", workload: killFile, file: "replay.go",
+		name: "the replay empties all keys", count: "lost", workload: killFile,
 		changes: []change{{"if w.set && exclusive {", "if w.set && !exclusive {"}},
 	},
 	{
-		name: "the children of a plugin stay", count: "orphans", workload: forkChild, file: "process_linux.go",
+		name: "the children of a plugin stay", count: "orphans", workload: forkChild,
 		changes: []change{{"unix.Kill(-pid, unix.SIGKILL)", "unix.Kill(pid, unix.SIGKILL)"}},
 	},
 	{
-		name: "a process whose connection broke is well if it says so", count: "failed calls", workload: sever, file: "failover.go",
+		name: "a process whose connection broke is well if it says so", count: "failed calls", workload: sever,
 		changes: []change{{"case errors.Is(err, shared.ErrBroken):", "case false:"}},
 	},
 	{
-		name: "only the first call that fails goes to memory", count: "failed calls", workload: killFile, file: "failover.go",
+		name: "only the first call that fails goes to memory", count: "failed calls", workload: killFile,
 		changes: []change{{"case s.route.Load() != r:\n\t\treturn true", "case s.route.Load() != r:\n\t\treturn false"}},
 	},
 }
@@ -105,7 +106,7 @@ func TestMutantsAreFoundAndNothingElse(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			driver := build(t, "-overlay", mutate(t, m.file, m.changes), ".")
+			driver := build(t, "-overlay", mutate(t, m.changes), ".")
 			out, err := drive(t, driver, plugins, m.workload, "-first")
 			if n := countOf(t, out, m.count); err == nil || n == 0 {
 				t.Errorf("not found, %v:\n%s", err, out)
@@ -114,36 +115,62 @@ func TestMutantsAreFoundAndNothingElse(t *testing.T) {
 	}
 }
 
-// mutate returns an overlay in which the file of pluginstore has the changes.
-func mutate(t *testing.T, file string, changes []change) string {
+// mutate returns an overlay in which pluginstore has the changes.
+func mutate(t *testing.T, changes []change) string {
 	t.Helper()
-	original, err := filepath.Abs(filepath.Join("..", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(original)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(source)
-	for _, c := range changes {
-		if n := strings.Count(text, c.old); n != 1 {
-			t.Fatalf("%s has %d times, not once: %s", file, n, c.old)
-		}
-		text = strings.Replace(text, c.old, c.new, 1)
-	}
+	sources := sourcesOf(t, "..")
 	dir := t.TempDir()
-	mutant := filepath.Join(dir, file)
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
-	if err != nil {
-		t.Fatal(err)
+	replace := make(map[string]string)
+	for i, c := range changes {
+		var in []string
+		for path, text := range sources {
+			if n := strings.Count(text, c.old); n > 0 {
+				in = append(in, slices.Repeat([]string{path}, n)...)
+			}
+		}
+		if len(in) != 1 {
+			t.Fatalf("pluginstore has this not once, but in %q: %s", in, c.old)
+		}
+		sources[in[0]] = strings.Replace(sources[in[0]], c.old, c.new, 1)
+		replace[in[0]] = filepath.Join(dir, fmt.Sprintf("%d.go", i))
 	}
-	for path, content := range map[string][]byte{mutant: []byte(text), filepath.Join(dir, "overlay.json"): overlay} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+	for path, mutant := range replace {
+		if err := os.WriteFile(mutant, []byte(sources[path]), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return filepath.Join(dir, "overlay.json")
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sourcesOf returns the text of each file that is compiled of the package in
+// dir, by its absolute path.
+func sourcesOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	pkg, err := gobuild.ImportDir(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := make(map[string]string)
+	for _, name := range pkg.GoFiles {
+		path, err := filepath.Abs(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[path] = string(text)
+	}
+	return sources
 }
 
 // build returns a driver that was just built.
