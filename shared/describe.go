@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"unicode"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared/storepb"
@@ -77,12 +78,20 @@ func (i Info) toWire() *storepb.DescribeResponse {
 	return r
 }
 
+// maxNameText is how long a plugin's name or version may be, in bytes.
+const maxNameText = 200
+
 // infoFromWire does not trust the plugin: what makes no sense is an error, and
 // what this version does not know is left out.
 func infoFromWire(r *storepb.DescribeResponse) (Info, error) {
 	const most = 1000
 	if len(r.GetSettings()) > most {
 		return Info{}, fmt.Errorf("shared: the plugin declares %d settings, at most %d make sense", len(r.GetSettings()), most)
+	}
+	for _, text := range []string{r.GetName(), r.GetVersion()} {
+		if len(text) > maxNameText || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) {
+			return Info{}, fmt.Errorf("shared: the plugin's name or version is not one: %.40q", text)
+		}
 	}
 	i := Info{
 		Description: Description{Name: r.GetName(), Version: r.GetVersion(), Exclusive: r.GetExclusive()},

@@ -36,16 +36,22 @@ func toStatus(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
-	if len(text) > maxErrorText {
-		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
-	}
+	text := cut(err.Error())
 	for _, row := range wireErrors {
 		if errors.Is(err, row.err) {
 			return status.Error(row.code, text)
 		}
 	}
 	return status.Error(codes.Unknown, text)
+}
+
+// cut makes valid UTF-8 of an error's text, and not too much of it.
+func cut(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
+	}
+	return text
 }
 
 // settingStatus is toStatus for Configure, where INVALID_ARGUMENT means that
@@ -60,12 +66,13 @@ func settingStatus(err error) error {
 // fromSettingStatus is fromStatus for Configure.
 func fromSettingStatus(err error) error {
 	if s, ok := status.FromError(err); ok && s.Code() == codes.InvalidArgument {
-		return &wireError{text: s.Message(), cause: ErrSetting}
+		return &wireError{text: cut(s.Message()), cause: ErrSetting}
 	}
 	return fromStatus(err)
 }
 
 // fromStatus turns a failed call's error back into one that errors.Is knows.
+// What the other side says is cut to what toStatus would have sent.
 func fromStatus(err error) error {
 	if err == nil {
 		return nil
@@ -74,7 +81,7 @@ func fromStatus(err error) error {
 	if !ok {
 		return err
 	}
-	text := s.Message()
+	text := cut(s.Message())
 	for _, row := range wireErrors {
 		if s.Code() != row.code {
 			continue
@@ -86,7 +93,7 @@ func fromStatus(err error) error {
 		}
 		return &wireError{text: text, cause: row.err}
 	}
-	return &wireError{text: text, cause: err}
+	return &wireError{text: text, cause: status.Error(s.Code(), text)}
 }
 
 // wireError has the text of the other side and the identity of its cause.

@@ -106,6 +106,11 @@ func TestErrorsSurviveTheWire(t *testing.T) {
 	if n := len(status.Convert(long).Message()); n > 2*maxErrorText {
 		t.Errorf("a message of %d bytes is sent", n)
 	}
+	for _, code := range []codes.Code{codes.Unavailable, codes.DataLoss} {
+		if n := len(fromStatus(status.Error(code, strings.Repeat("x", 1<<20))).Error()); n > 2*maxErrorText {
+			t.Errorf("%v: a message of %d bytes is believed", code, n)
+		}
+	}
 	if toStatus(nil) != nil || fromStatus(nil) != nil {
 		t.Error("no error became one")
 	}
@@ -150,6 +155,9 @@ func TestAPluginIsNotBelieved(t *testing.T) {
 		"too many settings": many,
 		"a setting twice":   {Settings: []*storepb.Setting{{Name: "a"}, {Name: "a"}}},
 		"no name":           {Settings: []*storepb.Setting{{}}},
+		"a long name":       {Name: strings.Repeat("n", 1<<20)},
+		"a name of its own": {Name: "\x1b[2J"},
+		"a long version":    {Version: strings.Repeat("1", 300)},
 	} {
 		if _, err := NewClient(dial(t, liar{describe: d})).Describe(t.Context()); err == nil {
 			t.Errorf("%s: believed", name)

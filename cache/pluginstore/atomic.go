@@ -114,22 +114,26 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 }
 
 // counted is how a call is counted while it is in flight: enter reports false
-// if the plugin is to be sent nothing any more.
+// if the plugin is to be sent nothing any more, and abandon comes before leave
+// if there was no answer.
 type counted struct {
-	enter func(*inFlight) bool
-	leave func(*inFlight)
+	enter          func(*inFlight) bool
+	leave, abandon func(*inFlight)
 }
 
 var (
-	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll}
-	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave}
-	notCounted = counted{func(*inFlight) bool { return true }, func(*inFlight) {}}
+	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll, (*inFlight).abandonAll}
+	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave, nothing}
+	notCounted = counted{func(*inFlight) bool { return true }, nothing, nothing}
 )
+
+func nothing(*inFlight) {}
 
 func onKey(key string) counted {
 	return counted{
 		func(f *inFlight) bool { return f.begin(key) },
 		func(f *inFlight) { f.end(key) },
+		func(f *inFlight) { f.abandon(key) },
 	}
 }
 
@@ -151,8 +155,12 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		}
 		defer count.leave(r.inFlight)
 		err = call(r.plug.store())
-		if err != nil && s.lost(ctx, r, err) {
+		switch {
+		case err == nil:
+		case s.lost(ctx, r, err):
 			err = fmt.Errorf("%w; whether it was done is unknown", s.route.Load().unavailable())
+		case isUnanswered(err):
+			count.abandon(r.inFlight)
 		}
 		return s.failed(err)
 	}

@@ -33,9 +33,26 @@ func (b *board) starting() {
 	})
 }
 
-// replacing tells that another process takes over from one that is well.
-func (b *board) replacing() {
-	b.change(func(s *Status) { s.State = Degraded; s.Generation++ })
+// replacing tells that another process is to take over, and whether the store
+// is served by its plugin meanwhile.
+func (b *board) replacing(served bool) {
+	b.change(func(s *Status) {
+		s.Generation++
+		if !served {
+			s.State = Degraded
+		}
+	})
+}
+
+// waiting tells that no process serves still, and whether another will be
+// started.
+func (b *board) waiting(again bool) {
+	b.change(func(s *Status) {
+		s.State = Degraded
+		if !again {
+			s.State = Failed
+		}
+	})
 }
 
 // ready tells that p serves.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // While a change is told, the next ones wait and keep their order, and nothing
@@ -139,7 +140,7 @@ func TestCallsThatFailAtOnceCauseOneRestart(t *testing.T) {
 		// but lives, and must be ended.
 		"the connection breaks": func(p *fakePlug) {
 			p.answer(silent)
-			p.wire.failing(func(string, string) error { return fmt.Errorf("%w: broken pipe", cache.ErrUnavailable) })
+			p.wire.failing(func(string, string) error { return fmt.Errorf("%w: %w", cache.ErrUnavailable, shared.ErrBroken) })
 			close(p.wire.holds("Set", anyKey).let)
 		},
 	} {

@@ -2,8 +2,10 @@ package pluginstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -21,7 +23,11 @@ type bridge struct {
 	journal journal
 	// gate is not nil while the last of the journal is replayed: who wants to
 	// write waits until it is closed.
-	gate  chan struct{}
+	gate chan struct{}
+	// pace is how far apart writes come, while they come faster than the plugin
+	// is told of them; turn is when the next may. 0: as they come.
+	pace  time.Duration
+	turn  time.Time
 	ended bool
 	// sealed: the store is being closed, and nothing more is written.
 	sealed bool
@@ -37,7 +43,11 @@ func newBridge(number uint64, limits JournalLimits, canClear bool, maxValue int)
 
 // get returns what was written under key since the plugin is down.
 func (b *bridge) get(ctx context.Context, key string) (cache.Entry, bool, error) {
-	return b.memory.Get(ctx, key)
+	e, ok, err := b.memory.Get(ctx, key)
+	if errors.Is(err, cache.ErrClosed) {
+		return cache.Entry{}, false, nil // the bridge has ended
+	}
+	return e, ok, err
 }
 
 // write sets key to e, or empties it if e is nil. It reports false if the
@@ -62,17 +72,27 @@ func (b *bridge) fill(ctx context.Context, key string, e cache.Entry) (stored, o
 		return false, err != nil, err
 	}
 	defer b.mu.Unlock()
-	if _, found, err := b.memory.Get(ctx, key); found || err != nil {
-		return false, true, err
+	// Memory may have given up what the journal still has, and the journal have
+	// forgotten what was written.
+	w, known := b.journal.of(key)
+	if w.dropped || w.set && !w.entry.Expired(time.Now()) || !known && b.journal.forgot {
+		return false, true, nil
 	}
 	return true, true, b.apply(key, &e)
 }
 
-// lock locks b.mu once the gate is open. It reports false, and does not lock,
-// if the bridge has ended or ctx ends first.
+// lock locks b.mu once the gate is open and the pace allows it. It reports
+// false, and does not lock, if the bridge has ended or ctx ends first.
 func (b *bridge) lock(ctx context.Context) (bool, error) {
-	for {
+	b.mu.Lock()
+	if delay := b.delay(); delay > 0 {
+		b.mu.Unlock()
+		if err := sleep(ctx, delay); err != nil {
+			return false, err
+		}
 		b.mu.Lock()
+	}
+	for {
 		gate, ended, sealed := b.gate, b.ended, b.sealed
 		if gate == nil && !ended && !sealed {
 			return true, nil
@@ -89,6 +109,33 @@ func (b *bridge) lock(ctx context.Context) (bool, error) {
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
+		b.mu.Lock()
+	}
+}
+
+// delay is how long a write waits for its turn; b.mu is held.
+func (b *bridge) delay() time.Duration {
+	if b.pace == 0 {
+		return 0
+	}
+	now := time.Now()
+	if b.turn.Before(now) {
+		b.turn = now
+	}
+	delay := b.turn.Sub(now)
+	b.turn = b.turn.Add(b.pace)
+	return delay
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -102,7 +149,7 @@ func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 	if b.sealed {
 		return cache.ErrClosed
 	}
-	if _, newer := b.journal.writes[key]; newer {
+	if _, newer := b.journal.of(key); newer {
 		return nil
 	}
 	if overlapped || b.journal.clear {
@@ -153,6 +200,6 @@ func (b *bridge) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true
-	_ = b.memory.Clear(context.Background(), "")
+	_ = b.memory.Close()
 	b.journal = journal{}
 }

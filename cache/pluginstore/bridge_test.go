@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -140,10 +141,10 @@ func replayUnderWriters(t *testing.T, seed uint64, writers, keysEach int, limits
 					text = fmt.Sprint(n)
 					e = &cache.Entry{Value: []byte(text)}
 				}
-				var to cache.Store = b.memory
+				read := b.get
 				ok, err := b.write(ctx, key, e)
 				if err == nil && !ok {
-					to = store
+					read = store.Get
 					if e != nil {
 						err = store.Set(ctx, key, *e)
 					} else {
@@ -155,7 +156,7 @@ func replayUnderWriters(t *testing.T, seed uint64, writers, keysEach int, limits
 					return
 				}
 				last[key] = text
-				got, found, err := to.Get(ctx, key)
+				got, found, err := read(ctx, key)
 				if err != nil || (found && string(got.Value) != text) {
 					t.Errorf("%s holds %q, %v; the last write was %q", key, got.Value, err, text)
 				}
@@ -264,44 +265,85 @@ func TestWritersWaitForTheLastBatchOnly(t *testing.T) {
 
 var errEnded = errors.New("the bridge has ended")
 
-// A host that writes faster than its plugin is told is done all the same.
+// A host that writes faster than its plugin is told is done all the same, and
+// no write waits long.
 func TestReplayOfAHostThatWritesFaster(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
-	const batches = 4
-	for i := range batches * replayBatch {
-		if _, err := b.write(ctx, fmt.Sprint(i), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	store := &fickle{Memory: newData(t)}
-	calls, fresh := 0, 0
-	var waiting sync.WaitGroup
-	store.before = func() error {
-		if calls++; calls > 100*batches*replayBatch {
-			return errCrashed
-		}
-		// Two keys for each that is told; they wait once the gate is closed.
-		for range 2 {
-			fresh++
-			key := fmt.Sprint("fresh ", fresh)
-			b.mu.Lock()
-			gate := b.gate
-			b.mu.Unlock()
-			write := func() { _, _ = b.write(ctx, key, nil) }
-			if gate == nil {
-				write()
-			} else if fresh%100 == 0 {
-				waiting.Go(write)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		const first, writers = 2 * replayBatch, 20
+		for i := range first {
+			if _, err := b.write(t.Context(), fmt.Sprint(i), nil); err != nil {
+				t.Fatal(err)
 			}
 		}
-		return nil
-	}
-	if err := b.replay(ctx, store, true, func() {}); err != nil {
-		t.Errorf("after %d calls: %v", calls, err)
-	}
-	waiting.Wait()
+		// It takes a millisecond for each; the host writes twenty meanwhile.
+		calls := 0
+		store := &fickle{Memory: newData(t), before: func() error {
+			time.Sleep(time.Millisecond)
+			if calls++; calls > 100*first {
+				return errCrashed
+			}
+			return nil
+		}}
+		var writing sync.WaitGroup
+		var longest time.Duration
+		var mu sync.Mutex
+		for w := range writers {
+			writing.Go(func() {
+				for i := 0; ; i++ {
+					began := time.Now()
+					ok, err := b.write(t.Context(), fmt.Sprint("fresh ", w, " ", i), nil)
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					longest = max(longest, time.Since(began))
+					mu.Unlock()
+					if !ok || err != nil {
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		if err := b.replay(t.Context(), store, true, func() {}); err != nil {
+			t.Errorf("after %d calls: %v", calls, err)
+			b.end()
+		}
+		writing.Wait()
+		if longest > 2*gateLimit {
+			t.Errorf("a write waited for %v", longest)
+		}
+		t.Logf("%d calls; no write waited for more than %v", calls, longest)
+	})
+}
+
+// Behind the gate of a slow plugin no write waits long.
+func TestGateOfASlowPlugin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		for i := range 400 {
+			if _, err := b.write(t.Context(), fmt.Sprint(i), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		store := &fickle{Memory: newData(t), before: func() error { time.Sleep(20 * time.Millisecond); return nil }}
+		replayed := async(func() error { return b.replay(t.Context(), store, true, func() {}) })
+		for i := 0; ; i++ {
+			began := time.Now()
+			ok, err := b.write(t.Context(), fmt.Sprint(i%400), nil)
+			if waited := time.Since(began); err != nil || waited > 2*gateLimit {
+				t.Errorf("a write waited for %v, %v", waited, err)
+			}
+			if !ok {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if err := errorOf(t, replayed); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A writer who waits at the gate may give up, and a replay that fails lets the

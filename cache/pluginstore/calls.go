@@ -170,6 +170,9 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 		// makes sure that it does not.
 		s.fail(r, err)
 	} else if !s.lost(ctx, r, err) {
+		if isUnanswered(err) {
+			r.abandon(writes)
+		}
 		return s.failed(err)
 	}
 	for _, w := range writes {

@@ -3,8 +3,6 @@ package pluginstore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
@@ -84,17 +82,20 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 	if p.died() != nil {
 		next.inFlight = newInFlight()
 	}
-	switchTo := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.info.Store(&info)
-		s.swap(next)
+	for {
+		old := s.route.Load()
+		if old != nil && old.bridge != nil {
+			return s.serveAfter(ctx, old, p, func() { s.switchTo(nil, next, &info) })
+		}
+		if s.switchTo(old, next, &info) {
+			return nil
+		}
+		// The process that served has died just now, and memory serves.
 	}
-	old := s.route.Load()
-	if old == nil || old.bridge == nil {
-		switchTo()
-		return nil
-	}
+}
+
+// serveAfter has p told what is in the bridge of old.
+func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo func()) error {
 	if old.before != nil {
 		// A late caller must find what was written since in the journal.
 		select {
@@ -103,72 +104,22 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 			return ctx.Err()
 		}
 	}
-	if err := old.bridge.replay(ctx, p.store(), info.Exclusive, switchTo); err != nil {
+	if err := old.bridge.replay(ctx, p.store(), p.info().Exclusive, switchTo); err != nil {
 		return err
 	}
 	old.bridge.end()
 	return nil
 }
 
-// lost reports whether a call failed because the process that it went to
-// serves no more, and then makes sure that the route is another. An error that
-// is the store's own answer is not that.
-func (s *Store) lost(ctx context.Context, r *route, err error) bool {
-	switch {
-	case r.inFlight == nil:
-		return false
-	case errors.Is(err, context.DeadlineExceeded):
-		s.supervisor.suspect()
-		return false
-	case !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrClosed):
-		return false
-	case s.route.Load() != r:
-		return true
-	case errors.Is(err, shared.ErrNoAnswer):
-		s.supervisor.suspect()
-		return false
-	case errors.Is(err, shared.ErrBroken):
-		// Be the process alive, nobody knows what it is still doing.
-		s.fail(r, s.deathOf(r.plug, err))
-		return true
-	}
-	if !isDead(r.plug) && r.plug.check(context.WithoutCancel(ctx), healthTimeout) == nil {
+// switchTo puts next in the place of old, or of any route if old is nil. It
+// reports false if old is not the route any more.
+func (s *Store) switchTo(old, next *route, info *shared.Info) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old != nil && s.route.Load() != old {
 		return false
 	}
-	s.fail(r, s.deathOf(r.plug, err))
+	s.info.Store(info)
+	s.swap(next)
 	return true
-}
-
-func isDead(p plug) bool {
-	select {
-	case <-p.died():
-		return true
-	default:
-		return false
-	}
-}
-
-// deathOf says why p serves no more, after a call to it failed with err. Where
-// memory serves nobody waits for the answer.
-func (s *Store) deathOf(p plug, err error) error {
-	if s.fallback() != FallbackMemory {
-		// The connection breaks a moment before the process is gone.
-		timer := time.NewTimer(exitGrace)
-		defer timer.Stop()
-		select {
-		case <-p.died():
-			return p.cause()
-		case <-timer.C:
-		}
-	}
-	return fmt.Errorf("%w: the plugin %s broke the connection: %w", cache.ErrUnavailable, p.info().Name, err)
-}
-
-// unknown is what becomes of a write that was in flight when r's process died.
-func (s *Store) unknown(r *route, key string, e *cache.Entry) error {
-	now := s.route.Load()
-	if now.bridge == nil || now.before != r.inFlight {
-		return now.unavailable()
-	}
-	return now.bridge.unknown(key, e, r.inFlight.overlapped(key))
 }

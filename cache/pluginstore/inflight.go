@@ -23,13 +23,21 @@ type stripe struct {
 	closed bool
 	clears int // calls in flight that write to any key
 	keys   map[string]keyInFlight
+	// adrift counts the keys that were only kept for their abandoned writes;
+	// past abandonedKeys all keys are taken for such.
+	adrift int
+	all    bool
 	_      [64]byte // stripes do not share cache lines
 }
 
 type keyInFlight struct {
 	writes     int
 	overlapped bool // since the first of them began, there were two at once
+	abandoned  bool
 }
+
+// abandonedKeys bounds those that are remembered of a stripe.
+const abandonedKeys = 1024
 
 func newInFlight() *inFlight {
 	f := &inFlight{seed: maphash.MakeSeed()}
@@ -53,6 +61,9 @@ func (f *inFlight) begin(key string) bool {
 		return false
 	}
 	k := s.keys[key]
+	if k.abandoned && k.writes == 0 {
+		s.adrift--
+	}
 	k.overlapped = k.overlapped || k.writes > 0 || s.clears > 0
 	k.writes++
 	s.keys[key] = k
@@ -60,15 +71,43 @@ func (f *inFlight) begin(key string) bool {
 	return true
 }
 
+// abandon tells of a write of key, which is in flight, that it will end without
+// an answer: the plugin may do it at any time. So every later write of the key
+// overlaps with it.
+func (f *inFlight) abandon(key string) {
+	s := f.stripe(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keys[key]
+	k.overlapped, k.abandoned = true, true
+	s.keys[key] = k
+}
+
+// abandonAll is abandon for a call that may write to any key.
+func (f *inFlight) abandonAll() {
+	for i := range f.stripes {
+		s := &f.stripes[i]
+		s.mu.Lock()
+		s.all = true
+		s.mu.Unlock()
+	}
+}
+
 // end ends what begin began. It comes after a write of unknown outcome has been
 // journalled.
 func (f *inFlight) end(key string) {
 	s := f.stripe(key)
 	s.mu.Lock()
-	if k := s.keys[key]; k.writes > 1 {
-		k.writes--
+	k := s.keys[key]
+	k.writes--
+	switch {
+	case k.writes > 0:
 		s.keys[key] = k
-	} else {
+	case k.abandoned && s.adrift < abandonedKeys:
+		s.adrift++
+		s.keys[key] = k
+	default:
+		s.all = s.all || k.abandoned
 		delete(s.keys, key)
 	}
 	s.mu.Unlock()
@@ -81,7 +120,7 @@ func (f *inFlight) overlapped(key string) bool {
 	s := f.stripe(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys[key].overlapped
+	return s.all || s.keys[key].overlapped
 }
 
 // beginAll is begin for a call that may write to any key.

@@ -15,12 +15,15 @@ type journal struct {
 	limits   JournalLimits
 	canClear bool // the store may be cleared when too many keys were written
 
-	writes   map[string]write
-	entries  int   // of writes, those with a value
-	bytes    int64 // of keys and values
-	keyBytes int64
-	clear    bool // there were too many
-	last     uint64
+	writes    map[string]write // to be told
+	told      map[string]write // in vain, if the process that was told comes to nothing
+	entries   int              // of writes, those with a value
+	bytes     int64            // of keys and values
+	keyBytes  int64
+	toldBytes int64
+	clear     bool // there were too many
+	forgot    bool // there were, at some time
+	last      uint64
 }
 
 // write is the last write of a key: its entry, or nothing, which empties the
@@ -28,6 +31,7 @@ type journal struct {
 type write struct {
 	entry   cache.Entry
 	set     bool
+	dropped bool   // it had an entry, for which there was no room
 	version uint64 // of the journal's writes, which one
 }
 
@@ -41,12 +45,12 @@ type keyWrite struct {
 // emptied if e is nil. It reports false, and remembers nothing, if there is no
 // room and the store cannot be cleared.
 func (j *journal) note(key string, e *cache.Entry) bool {
-	old, known := j.writes[key]
-	if !known && (len(j.writes)/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
+	old, known := j.of(key)
+	if !known && ((len(j.writes)+len(j.told))/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
 		if !j.canClear {
 			return false
 		}
-		*j = journal{limits: j.limits, canClear: true, clear: true, last: j.last}
+		*j = journal{limits: j.limits, canClear: true, clear: true, forgot: true, last: j.last}
 	}
 	if known {
 		j.remove(key, old)
@@ -60,6 +64,7 @@ func (j *journal) note(key string, e *cache.Entry) bool {
 			w.entry = *e
 			j.entries++
 		}
+		w.dropped = !w.set
 	}
 	if j.writes == nil {
 		j.writes = make(map[string]write)
@@ -70,8 +75,21 @@ func (j *journal) note(key string, e *cache.Entry) bool {
 	return true
 }
 
+// of returns the last write of key, if it is remembered.
+func (j *journal) of(key string) (write, bool) {
+	w, ok := j.writes[key]
+	if !ok {
+		w, ok = j.told[key]
+	}
+	return w, ok
+}
+
 func (j *journal) remove(key string, w write) {
 	delete(j.writes, key)
+	if _, told := j.told[key]; told {
+		delete(j.told, key)
+		j.toldBytes -= int64(len(key) + len(w.entry.Value))
+	}
 	j.keyBytes -= int64(len(key))
 	j.bytes -= int64(len(key) + len(w.entry.Value))
 	if w.set {
@@ -96,15 +114,32 @@ func (j *journal) take(n int, now time.Time) []keyWrite {
 	return batch
 }
 
-// done forgets the writes of a batch that were not written over since.
+// done takes the writes of a batch, if they were not written over since, for
+// told. They are kept: only a process that comes to serve has been told.
 func (j *journal) done(batch []keyWrite) {
 	for _, b := range batch {
 		if w, ok := j.writes[b.key]; ok && w.version == b.version {
-			j.remove(b.key, w)
+			delete(j.writes, b.key)
+			if j.told == nil {
+				j.told = make(map[string]write)
+			}
+			j.told[b.key] = w
+			j.toldBytes += int64(len(b.key) + len(w.entry.Value))
 		}
 	}
 }
 
+// again makes everything due once more: another process is to be told.
+func (j *journal) again() {
+	if len(j.writes) == 0 {
+		j.writes, j.told = j.told, nil
+	}
+	for key, w := range j.told {
+		j.writes[key] = w
+	}
+	j.told, j.toldBytes, j.clear = nil, 0, j.forgot
+}
+
 func (j *journal) size() JournalSize {
-	return JournalSize{Entries: len(j.writes), Bytes: j.bytes, Clear: j.clear}
+	return JournalSize{Entries: len(j.writes), Bytes: j.bytes - j.toldBytes, Clear: j.clear}
 }

@@ -32,6 +32,7 @@ func begin(ctx context.Context, prog *program, o *Options) (*instance, error) {
 	}
 	log := o.Logger.With("plugin", filepath.Base(prog.path))
 	in := &instance{dir: dir, log: log, proc: newProcess(exe, prog.path, environment(o), log)}
+	in.proc.dir = dir
 	if err := in.start(ctx, prog.path, o); err != nil {
 		in.abort()
 		return nil, err

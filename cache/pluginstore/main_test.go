@@ -41,6 +41,7 @@ var programs = map[string]func(){
 	"harpia-store-future":        func() { fmt.Println("1|99|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
 	"harpia-store-tcp":           func() { fmt.Println("1|1|tcp|127.0.0.1:1|grpc|"); time.Sleep(time.Hour) },
 	"harpia-store-closes":        func() { _ = os.Stdout.Close(); time.Sleep(time.Hour) },
+	"harpia-store-elsewhere":     func() { fmt.Println("1|1|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
 	"harpia-store-netrpc":        func() { fmt.Println("1|1|unix|/nowhere|netrpc"); time.Sleep(time.Hour) },
 	"harpia-store-plain":         func() { _ = os.Unsetenv("PLUGIN_CLIENT_CERT"); shared.Serve(&memstore.Store{}) },
 	"harpia-store-hostile":       hostile,
@@ -154,6 +155,6 @@ func (l *loud) Configure(ctx context.Context, s shared.Settings) error {
 
 // hostile answers the handshake with garbage where the certificate belongs.
 func hostile() {
-	fmt.Printf("1|1|unix|/nowhere|grpc|%s\n", strings.Repeat("!", 200))
+	fmt.Printf("1|1|unix|%s/socket|grpc|%s\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), strings.Repeat("!", 200))
 	time.Sleep(time.Hour)
 }

@@ -137,6 +137,7 @@ func TestOpenFailsInPlainWords(t *testing.T) {
 		{"another protocol", "future", pluginstore.ErrStart, []string{"version 99", "version 1"}},
 		{"listens to everybody", "tcp", pluginstore.ErrStart, []string{`"tcp"`, "Unix socket"}},
 		{"closes its output", "closes", pluginstore.ErrStart, []string{"closed its standard output"}},
+		{"another socket", "elsewhere", pluginstore.ErrStart, []string{"not in the directory"}},
 		{"net/rpc", "netrpc", pluginstore.ErrStart, []string{"grpc"}},
 		{"garbage certificate", "hostile", pluginstore.ErrStart, []string{"cert"}},
 		{"no TLS", "plain", pluginstore.ErrStart, []string{"TLS", "NoTLS"}},

@@ -61,8 +61,8 @@ const (
 	// FallbackAuto keeps a store's promise and is otherwise as available as
 	// can be. An exclusive store is bridged by memory, see FallbackMemory. Of a
 	// shared one, which others read and write meanwhile, calls wait for the
-	// plugin until their deadline, two seconds if they have none, and then
-	// return cache.ErrUnavailable.
+	// plugin for two seconds, or until their deadline if that comes first, and
+	// then return cache.ErrUnavailable; at once if it failed too often.
 	FallbackAuto Fallback = iota
 	// FallbackNone returns cache.ErrUnavailable at once.
 	FallbackNone

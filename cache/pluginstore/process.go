@@ -23,6 +23,7 @@ import (
 // if a child of the plugin holds its pipes open.
 type process struct {
 	cmd    *exec.Cmd
+	dir    string // private, for the socket
 	stderr output
 
 	stdin   *os.File // our end: closing it tells the plugin to end
@@ -228,11 +229,15 @@ func (p *process) ID() string {
 // process itself showed; see explain.
 func (p *process) Diagnose(context.Context) string { return "" }
 
-// PluginToHost implements runner.Runner. Both are on one file system, and a
-// socket that others could reach is not connected to.
+// PluginToHost implements runner.Runner. Both are on one file system. A socket
+// that others could reach is not connected to: it must be in the private
+// directory that the plugin was given.
 func (p *process) PluginToHost(network, addr string) (string, string, error) {
 	if network != "unix" {
 		return "", "", fmt.Errorf("pluginstore: the plugin listens on %q", network)
+	}
+	if rel, err := filepath.Rel(p.dir, filepath.Clean(addr)); err != nil || !filepath.IsLocal(rel) {
+		return "", "", fmt.Errorf("pluginstore: the plugin listens at %q, which is not in the directory that it was given for its socket", addr)
 	}
 	return network, addr, nil
 }

@@ -67,6 +67,9 @@ func attach(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	if info, err := os.Stat(socket); err != nil || info.Mode().Type() != os.ModeSocket {
 		return nil, fmt.Errorf("%w: no plugin listens at %s; start it with %s=1 and attach to the socket that it prints", ErrStart, socket, shared.EnvDebug)
 	}
+	if err := guardedDir(filepath.Dir(socket)); err != nil {
+		return nil, err
+	}
 	conn, err := grpc.NewClient("unix:"+socket,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(shared.MaxAnswer)))

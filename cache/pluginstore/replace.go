@@ -11,13 +11,15 @@ import (
 
 // Replace lets another program, or another version of the same, take over: the
 // one at path, or if path is empty the one that is now found under the store's
-// URL. No call fails meanwhile. The new program must be trusted, start and be
-// described before the old one is touched. Of a shared store it must serve as
-// well; of an exclusive one the old process is flushed and ended first, and
-// the fallback bridges the gap. If the new one does not come to serve well, the
-// old program does again, and the error says why.
+// URL. No call fails meanwhile for want of a plugin; what memory cannot do
+// waits. The new program must be trusted, start and be described before the old
+// one is touched. Of a shared store it must serve as well; of an exclusive one
+// the old process is flushed and ended first, and the fallback bridges the gap.
+// If the new one does not come to serve well, the old program does again, and
+// the error says why.
 //
-// A plugin that failed too often is started again with the new program.
+// A plugin that failed too often is started again with the new program. If that
+// does not come to serve either, all is as before.
 func (s *Store) Replace(ctx context.Context, path string) error {
 	if s.cancel == nil {
 		return fmt.Errorf("pluginstore: %s has no process of this host's: %w", s.URL(), errors.ErrUnsupported)
@@ -66,11 +68,12 @@ func (s *Store) handOver(asked, life context.Context, old plug, prog *program) (
 	if err != nil {
 		return old, fmt.Errorf("pluginstore: not replaced: %w", err)
 	}
-	s.board.replacing()
 	takeOver := s.inTurn
-	if old != nil && !old.info().Exclusive && !in.info().Exclusive {
+	together := old != nil && !old.info().Exclusive && !in.info().Exclusive
+	if together {
 		takeOver = s.sideBySide
 	}
+	s.board.replacing(together)
 	serving, err := takeOver(life, old, in)
 	if err != nil {
 		in.abort()
@@ -118,7 +121,7 @@ func (s *Store) inTurn(life context.Context, old plug, in *instance) (plug, erro
 	}
 	// The old process is gone; its program serves once more.
 	in.abort()
-	s.board.replacing()
+	s.board.replacing(false)
 	back, again := s.start(life, s.program.Load())
 	if again == nil {
 		if again = s.serve(life, back); again == nil {

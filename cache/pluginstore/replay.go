@@ -4,33 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/harpia-go/harpia/cache"
 )
 
-// replayBatch is how many writes are told to the plugin in one step.
-const replayBatch = 512
+const (
+	// replayBatch is how many writes are told to the plugin in one step.
+	replayBatch = 512
+	// replayAtOnce is how many are told at a time to a plugin that takes no
+	// batches.
+	replayAtOnce = 16
+	// gateShare is how long the writes that are told behind the gate should
+	// take; whatever they take, it opens after gateLimit.
+	gateShare = 50 * time.Millisecond
+	gateLimit = 250 * time.Millisecond
+)
 
 // replay tells the store all that was written while its plugin was down, and
 // then calls serve, after which no write comes here any more. Until then
 // nobody else uses the store, and reads and writes go on here; only while the
-// last writes are told do new ones wait.
+// last writes are told, which is short, do new ones wait. After an error
+// everything is still to be told.
 //
 // Of a store that others change as well, the keys are only emptied: their
 // values may be newer.
 func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, serve func()) error {
-	defer b.open()
-	for rest := b.size().Entries; ; rest -= replayBatch {
+	defer b.finish()
+	first := b.size().Entries
+	var each time.Duration // that a write takes; 0: not known yet
+	for told := 0; ; {
 		if err := b.clear(ctx, store); err != nil {
 			return fmt.Errorf("pluginstore: the plugin's store could not be cleared: %w", err)
 		}
-		batch := b.next(rest)
+		batch := b.next(each, told >= first)
+		began := time.Now()
 		if err := send(ctx, store, batch, exclusive); err != nil {
 			return fmt.Errorf("pluginstore: the plugin could not be told what was written meanwhile: %w", err)
 		}
 		if b.told(batch, serve) {
 			return nil
+		}
+		if told += len(batch); len(batch) > 0 {
+			each = time.Since(began) / time.Duration(len(batch))
 		}
 	}
 }
@@ -54,20 +73,30 @@ func (b *bridge) clear(ctx context.Context, store cache.Store) error {
 	return err
 }
 
-// next returns the writes to be told next. The gate closes before the last of
-// them, and at the latest when as many were told as there were at first, or
-// a host that writes faster than the plugin would never be done.
-func (b *bridge) next(rest int) []keyWrite {
+// next returns the writes to be told next, each of which takes so long. The
+// gate closes before the last of them. When as many were told as there were at
+// first and it is not the end, the host writes faster than the plugin is told:
+// it is slowed to half the plugin's speed.
+func (b *bridge) next(each time.Duration, behind bool) []keyWrite {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gate == nil && (rest <= 0 || len(b.journal.writes) <= replayBatch) {
-		b.gate = make(chan struct{})
+	last := replayBatch
+	if each > 0 {
+		last = int(max(1, min(replayBatch, gateShare/each)))
 	}
-	return b.journal.take(replayBatch, time.Now())
+	switch {
+	case len(b.journal.writes) <= last && b.gate == nil:
+		gate := make(chan struct{})
+		b.gate = gate
+		time.AfterFunc(gateLimit, func() { b.open(gate) })
+	case behind:
+		b.pace = 2 * each
+	}
+	return b.journal.take(last, time.Now())
 }
 
-// told forgets a batch. If nothing is left, and nothing can come, the plugin
-// serves from now on.
+// told takes a batch for told. If nothing is left, and nothing can come, the
+// plugin serves from now on.
 func (b *bridge) told(batch []keyWrite, serve func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,14 +109,26 @@ func (b *bridge) told(batch []keyWrite, serve func()) bool {
 	return true
 }
 
-// open opens the gate.
-func (b *bridge) open() {
+// open opens the gate, if it is still that one.
+func (b *bridge) open(gate chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gate != nil {
-		close(b.gate)
+	if gate != nil && b.gate == gate {
+		close(gate)
 		b.gate = nil
 	}
+}
+
+// finish lets everybody go on after a replay. One that failed was in vain.
+func (b *bridge) finish() {
+	b.mu.Lock()
+	gate := b.gate
+	b.pace = 0
+	if !b.ended {
+		b.journal.again()
+	}
+	b.mu.Unlock()
+	b.open(gate)
 }
 
 // send tells the store a batch, whose keys differ.
@@ -101,19 +142,56 @@ func send(ctx context.Context, store cache.Store, batch []keyWrite, exclusive bo
 			deletes = append(deletes, w.key)
 		}
 	}
-	if err := cache.SetMany(ctx, store, sets); isDown(err) {
-		return err
-	} else if err != nil {
-		// The store does not take one of them, which is emptied instead.
-		for _, it := range sets {
-			if err := store.Set(ctx, it.Key, it.Entry); isDown(err) {
-				return err
-			} else if err != nil {
-				deletes = append(deletes, it.Key)
-			}
-		}
+	batches := cache.CapabilitiesOf(store).Has(cache.CanBatch)
+	err := errors.ErrUnsupported
+	if batches {
+		err = cache.SetMany(ctx, store, sets)
 	}
-	return cache.DeleteMany(ctx, store, deletes)
+	if isDown(err) {
+		return err
+	}
+	if err != nil {
+		refused, err := setEach(ctx, store, sets)
+		if err != nil {
+			return err
+		}
+		deletes = append(deletes, refused...)
+	}
+	if batches {
+		return cache.DeleteMany(ctx, store, deletes)
+	}
+	return deleteEach(ctx, store, deletes)
+}
+
+// setEach sets each item, and returns the keys of those that the store does not
+// take, which are to be emptied instead.
+func setEach(ctx context.Context, store cache.Store, items []cache.Item) (refused []string, err error) {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(replayAtOnce)
+	for _, it := range items {
+		g.Go(func() error {
+			err := store.Set(ctx, it.Key, it.Entry)
+			if err == nil || isDown(err) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			refused = append(refused, it.Key)
+			return nil
+		})
+	}
+	err = g.Wait()
+	return refused, err
+}
+
+func deleteEach(ctx context.Context, store cache.Store, keys []string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(replayAtOnce)
+	for _, key := range keys {
+		g.Go(func() error { return store.Delete(ctx, key) })
+	}
+	return g.Wait()
 }
 
 // isDown reports whether err may be one of a store that does not serve, rather

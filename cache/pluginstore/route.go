@@ -63,6 +63,16 @@ func (r *route) begin(writes []keyEntry) bool {
 	return true
 }
 
+// abandon tells of writes that will end without an answer.
+func (r *route) abandon(writes []keyEntry) {
+	if r.inFlight == nil {
+		return
+	}
+	for _, w := range writes {
+		r.inFlight.abandon(w.key)
+	}
+}
+
 // end ends what begin began.
 func (r *route) end(writes []keyEntry) {
 	if r.inFlight == nil {
@@ -85,8 +95,9 @@ func (r *route) unavailable() error {
 }
 
 // current returns the route that takes the next call. Where calls are to wait,
-// it waits: as long as ctx lets it, or shared.CallTimeout. memory tells whether
-// a bridge can serve the call.
+// it waits: as long as ctx lets it, and shared.CallTimeout at most if it is not
+// sure that there will be a next route. memory tells whether a bridge can serve
+// the call.
 func (s *Store) current(ctx context.Context, memory bool) (*route, error) {
 	r := s.route.Load()
 	if r.plug != nil || (r.bridge != nil && memory) {
@@ -99,8 +110,9 @@ func (s *Store) await(ctx context.Context, r *route, memory bool) (*route, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	patience := time.NewTimer(shared.CallTimeout)
-	defer patience.Stop()
+	timer := time.NewTimer(shared.CallTimeout)
+	defer timer.Stop()
+	patience := timer.C
 	for {
 		switch {
 		case r.plug != nil || (r.bridge != nil && memory):
@@ -112,9 +124,15 @@ func (s *Store) await(ctx context.Context, r *route, memory bool) (*route, error
 		case <-r.next:
 			r = s.route.Load()
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil, fmt.Errorf("%w (%w)", r.unavailable(), ctx.Err())
+			}
 			return nil, ctx.Err()
-		case <-patience.C:
-			return nil, r.unavailable()
+		case <-patience:
+			if !r.planned {
+				return nil, r.unavailable()
+			}
+			patience = nil // it is only a matter of time
 		}
 	}
 }

@@ -27,7 +27,7 @@ type Status struct {
 	State State
 	// Since is when it came to be so.
 	Since time.Time
-	// Generation counts the processes that were started; 0 for a store in this
+	// Generation counts the processes that were to serve; 0 for a store in this
 	// process.
 	Generation uint64
 	// Restarts counts those of them that were started because the one before

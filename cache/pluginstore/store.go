@@ -118,7 +118,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-r.plug.died():
-		s.fail(r, s.deathOf(r.plug, err))
+		s.fail(r, s.deathOf(ctx, r.plug, err))
 	case <-r.next:
 	case <-timer.C:
 		return s.failed(err)

@@ -136,6 +136,9 @@ func (s *supervisor) tend(ctx context.Context, p plug) (plug, error) {
 		<-sick
 		return s.handOver(ctx, p, h)
 	}
+	if cause == nil && ctx.Err() != nil && !isDead(p) {
+		return p, nil // it is well; what ended first is supervision
+	}
 	why := cause
 	if why == nil {
 		why = fmt.Errorf("%w: the plugin %s has died", cache.ErrUnavailable, p.info().Name)
@@ -153,13 +156,17 @@ func (s *supervisor) watchHealth(ctx context.Context, p plug) error {
 	timer := time.NewTimer(healthInterval)
 	defer timer.Stop()
 	for misses := 0; ; {
+		suspected := s.suspected
+		if misses > 0 {
+			suspected = nil // the next check is at hand, and misses are a second apart
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-p.died():
 			return nil
 		case <-timer.C:
-		case <-s.suspected:
+		case <-suspected:
 		}
 		interval := healthInterval
 		err := p.check(ctx, healthTimeout)
@@ -187,14 +194,22 @@ func (s *supervisor) recover(ctx context.Context, rest pause) (plug, error) {
 	if !rest.again {
 		timer.Stop()
 	}
-	select {
-	case <-ctx.Done():
-		return nil, nil
-	case <-timer.C:
-	case <-s.resets:
-		s.breaker.reset()
-	case h := <-s.handovers:
-		return s.handOver(ctx, nil, h)
+	for waiting := true; waiting; {
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-timer.C:
+			waiting = false
+		case <-s.resets:
+			s.breaker.reset()
+			waiting = false
+		case h := <-s.handovers:
+			if p, _ := s.handOver(ctx, nil, h); p != nil {
+				return p, nil
+			}
+			// That was another program's failure, not this one's.
+			s.board.waiting(rest.again)
+		}
 	}
 	p, err := s.launch(ctx)
 	if err != nil {

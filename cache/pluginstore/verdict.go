@@ -1,0 +1,83 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// lost reports whether a call failed because the process that it went to
+// serves no more, and then makes sure that the route is another. An error that
+// is the store's own answer is not that, but has the plugin's health checked.
+func (s *Store) lost(ctx context.Context, r *route, err error) bool {
+	switch {
+	case r.inFlight == nil:
+		return false
+	case errors.Is(err, context.DeadlineExceeded):
+		s.supervisor.suspect()
+		return false
+	case !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrClosed):
+		return false
+	case s.route.Load() != r:
+		return true
+	case errors.Is(err, shared.ErrNoAnswer):
+		s.supervisor.suspect()
+		return false
+	case errors.Is(err, shared.ErrBroken):
+		// Be the process alive, nobody knows what it is still doing.
+		s.fail(r, s.deathOf(ctx, r.plug, err))
+		return true
+	}
+	if isDead(r.plug) {
+		s.fail(r, s.deathOf(ctx, r.plug, err))
+		return true
+	}
+	s.supervisor.suspect()
+	return false
+}
+
+func isDead(p plug) bool {
+	select {
+	case <-p.died():
+		return true
+	default:
+		return false
+	}
+}
+
+// deathOf says why p serves no more, after a call to it failed with err. Where
+// memory serves nobody waits for the answer.
+func (s *Store) deathOf(ctx context.Context, p plug, err error) error {
+	if s.fallback() != FallbackMemory {
+		// The connection breaks a moment before the process is gone.
+		timer := time.NewTimer(exitGrace)
+		defer timer.Stop()
+		select {
+		case <-p.died():
+			return p.cause()
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return fmt.Errorf("%w: the plugin %s broke the connection: %w", cache.ErrUnavailable, p.info().Name, err)
+}
+
+// isUnanswered reports whether a call ended without the plugin's answer: it may
+// be doing it yet.
+func isUnanswered(err error) bool {
+	return errors.Is(err, shared.ErrNoAnswer) || errors.Is(err, shared.ErrBroken) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// unknown is what becomes of a write that was in flight when r's process died.
+func (s *Store) unknown(r *route, key string, e *cache.Entry) error {
+	now := s.route.Load()
+	if now.bridge == nil || now.before != r.inFlight {
+		return now.unavailable()
+	}
+	return now.bridge.unknown(key, e, r.inFlight.overlapped(key))
+}
