@@ -40,7 +40,9 @@ func (w *worker) get(ctx context.Context, key string) (found bool) {
 	return ok
 }
 
-// fill is what becomes of a key that is missed and loaded.
+// fill is what becomes of a key that is missed and loaded. That it was not
+// stored says nothing: memory, where it serves, may not know any more whether
+// the key was set, and then leaves it.
 func (w *worker) fill(ctx context.Context, key string) {
 	outage := w.r.store.Outage()
 	if w.get(ctx, key) {
@@ -49,8 +51,9 @@ func (w *worker) fill(ctx context.Context, key string) {
 	w.r.counts.operations.Add(1)
 	name, e := w.entry()
 	r := w.begin(key, input{kind: setIfAbsent, value: name, expires: millis(e.Expires)})
-	ok, err := w.r.store.Fill(ctx, outage, key, e)
-	w.end(r, output{ok: ok}, err)
+	if ok, err := w.r.store.Fill(ctx, outage, key, e); ok || err != nil {
+		w.end(r, output{ok: ok}, err)
+	}
 }
 
 func (w *worker) set(ctx context.Context, key string) {
