@@ -22,9 +22,9 @@ import (
 //     which may have been somebody's newer value. A write that failed copies
 //     nothing.
 //   - A read makes a copy only if its key's version is what it was at its
-//     beginning. The version changes when a write begins and when it ends, when
-//     the watch tells of a change, and when reads at the same time had
-//     different answers.
+//     beginning, and no write is under way. The version changes when a write
+//     ends, when the watch tells of a change, and when reads at the same time
+//     had different answers.
 //   - Two answers that differ say that somebody changed the key between them,
 //     and not which is the newer; both have been returned or will be. So
 //     neither is copied, nor the answer of any read that has already begun.
@@ -95,7 +95,6 @@ func (c *nearCalls) write(key string) nearCall {
 	defer s.mu.Unlock()
 	k := s.begin(key)
 	k.writes++
-	k.change()
 	c.near.drop(key)
 	return nearCall{calls: c, key: key, write: true, version: k.version}
 }

@@ -416,7 +416,7 @@ func TestNearCopiesWhatManyRead(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(25 * time.Millisecond)
+		time.Sleep(45 * time.Millisecond) // some reads have made a copy, others are under way
 		nearSet(t, n, "k", "2")
 		wg.Wait()
 		if calls := h.calls.Load(); calls > 5*readers {
