@@ -100,6 +100,9 @@ func TestFillAsksTheJournal(t *testing.T) {
 		if _, _, err := b.fill(t.Context(), "k", entry("loaded before")); err != nil {
 			t.Error(err)
 		}
+		if e, _, _ := b.get(t.Context(), "k"); string(e.Value) == "loaded before" {
+			t.Errorf("%s: the fill is read in place of a newer value", name)
+		}
 		store := newData(t)
 		if err := b.replay(t.Context(), store, true, func() {}); err != nil {
 			t.Fatal(err)
