@@ -62,3 +62,33 @@ func TestLoadsAreKeptWhileMemoryServes(t *testing.T) {
 		t.Errorf("before holds %q, %v", e.Value, err)
 	}
 }
+
+// prefixed embeds a store and has a SetIfAbsent of its own.
+type prefixed struct {
+	*pluginstore.Store
+	filled []string
+}
+
+func (p *prefixed) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bool, error) {
+	p.filled = append(p.filled, key)
+	return p.Store.SetIfAbsent(ctx, "prefix/"+key, e)
+}
+
+// What is loaded goes through a wrapper, not past it.
+func TestLoadsGoThroughAWrapper(t *testing.T) {
+	l := newLab(t)
+	w := &prefixed{Store: l.open(t, "durable:"+t.TempDir(), patient(l.options()))}
+	c, err := cache.New[string](cache.Options{Store: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill(t, w.Store)
+	until(t, "memory serves", func() bool { return w.Status().Fallback })
+	if v, err := c.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { return "v", nil }); err != nil || v != "v" {
+		t.Errorf("GetOrLoad: %q, %v", v, err)
+	}
+	if len(w.filled) != 1 {
+		t.Errorf("filled through the wrapper: %q", w.filled)
+	}
+	holds(t, w.Store, "k", "")
+}
