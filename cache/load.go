@@ -113,10 +113,21 @@ type stopgap interface {
 	Outage() uint64
 	// Fill is SetIfAbsent for what was loaded after a miss during that outage.
 	Fill(ctx context.Context, outage uint64, key string, e Entry) (stored bool, err error)
+	// Itself is the store that these are methods of. A wrapper that embeds the
+	// store has them too, and they would go past what it does.
+	Itself() Store
+}
+
+// stopgapOf returns s if it is one, else nil.
+func stopgapOf(s Store) stopgap {
+	if g, ok := s.(stopgap); ok && g.Itself() == s {
+		return g
+	}
+	return nil
 }
 
 func (c *Cache[V]) outage() uint64 {
-	if s, ok := c.store.(stopgap); ok {
+	if s := stopgapOf(c.store); s != nil {
 		return s.Outage()
 	}
 	return 0
@@ -124,7 +135,7 @@ func (c *Cache[V]) outage() uint64 {
 
 // add stores what was loaded if nobody has set the key since the miss.
 func (c *Cache[V]) add(ctx context.Context, outage uint64, full string, e Entry) (bool, error) {
-	if s, ok := c.store.(stopgap); ok {
+	if s := stopgapOf(c.store); s != nil && outage != 0 {
 		return s.Fill(ctx, outage, full, e)
 	}
 	return SetIfAbsent(ctx, c.store, full, e)

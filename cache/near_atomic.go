@@ -105,9 +105,12 @@ func (n *Near) Flush(ctx context.Context) error {
 
 var _ stopgap = (*Near)(nil)
 
+// Itself is the Near, which a wrapper that embeds it is not.
+func (n *Near) Itself() Store { return n }
+
 // Outage is that of the store; see Fill.
 func (n *Near) Outage() uint64 {
-	if s, ok := n.store.(stopgap); ok {
+	if s := stopgapOf(n.store); s != nil {
 		return s.Outage()
 	}
 	return 0
@@ -117,7 +120,7 @@ func (n *Near) Outage() uint64 {
 // something else may serve. To others it is SetIfAbsent.
 func (n *Near) Fill(ctx context.Context, outage uint64, key string, e Entry) (bool, error) {
 	return n.update(key, e, CanAdd, "SetIfAbsent", func() (bool, error) {
-		if s, ok := n.store.(stopgap); ok {
+		if s := stopgapOf(n.store); s != nil {
 			return s.Fill(ctx, outage, key, e)
 		}
 		return SetIfAbsent(ctx, n.store, key, e)

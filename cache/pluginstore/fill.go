@@ -17,6 +17,9 @@ func (s *Store) Outage() uint64 {
 	return 0
 }
 
+// Itself is the store, which a wrapper that embeds it is not.
+func (s *Store) Itself() cache.Store { return s }
+
 // Fill stores what was loaded after a miss during an outage, if nobody has set
 // the key since. While the outage lasts memory can tell; after it, this is
 // SetIfAbsent.
