@@ -1,0 +1,150 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// Writers write on while replays fail in their middle and are repeated, to a
+// store that lost nothing or everything. Each key has one writer, who checks
+// after each of his writes that he finds it or nothing; and so it is at the end.
+func TestReplayUnderWriters(t *testing.T) {
+	const writers, keysEach = 4, 300
+	for _, c := range []struct {
+		name   string
+		limits JournalLimits
+		loses  bool // all, whenever it fails
+		exact  bool // no write may be missing
+	}{
+		{"nothing is lost", JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, false, true},
+		{"all is lost", JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, false},
+		{"values are dropped", JournalLimits{Entries: writers * keysEach / 3, Bytes: 1 << 30}, false, false},
+		{"keys are dropped", JournalLimits{Entries: writers * keysEach / 30, Bytes: 1 << 30}, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(10) {
+				replayUnderWriters(t, seed, writers, keysEach, c.limits, c.loses, c.exact)
+				if t.Failed() {
+					t.Fatalf("the seed was %d", seed)
+				}
+			}
+		})
+	}
+}
+
+func replayUnderWriters(t *testing.T, seed uint64, writers, keysEach int, limits JournalLimits, loses, exact bool) {
+	ctx := context.Background()
+	b := newBridge(1, limits, true, 1<<20)
+	store := &fickle{Memory: newData(t)}
+	for w := range writers {
+		for k := range keysEach {
+			put(t, store.Memory, fmt.Sprint(w, " ", k), "stale")
+		}
+	}
+	// The replay is one goroutine, and so is who may use this.
+	random := rand.New(rand.NewPCG(seed, 1))
+	var served atomic.Bool
+	failures := 6
+	store.before = func() error {
+		if served.Load() || failures == 0 || random.IntN(150) != 0 {
+			return nil
+		}
+		failures--
+		if loses {
+			if err := store.Memory.Clear(ctx, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return errCrashed
+	}
+
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	warm := make(chan struct{}, writers)
+	lasts := make([]map[string]string, writers)
+	for w := range writers {
+		last := make(map[string]string)
+		lasts[w] = last
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(w+2)))
+			for n := 0; ; n++ {
+				if n == 200 {
+					warm <- struct{}{}
+				}
+				if n > 200 {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+				key := fmt.Sprint(w, " ", random.IntN(keysEach))
+				var e *cache.Entry
+				text := ""
+				if random.IntN(3) > 0 {
+					text = fmt.Sprint(n)
+					e = &cache.Entry{Value: []byte(text)}
+				}
+				read := b.get
+				ok, err := b.write(ctx, key, e)
+				if err == nil && !ok {
+					read = store.Get
+					if e != nil {
+						err = store.Set(ctx, key, *e)
+					} else {
+						err = store.Delete(ctx, key)
+					}
+				}
+				if err != nil {
+					t.Errorf("write of %s: %v", key, err)
+					return
+				}
+				last[key] = text
+				got, found, err := read(ctx, key)
+				if err != nil || (found && string(got.Value) != text) {
+					t.Errorf("%s holds %q, %v; the last write was %q", key, got.Value, err, text)
+				}
+			}
+		})
+	}
+	for range writers {
+		<-warm
+	}
+	for {
+		err := b.replay(ctx, store, true, func() { served.Store(true) })
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errCrashed) {
+			t.Errorf("replay: %v", err)
+			break
+		}
+	}
+	b.end()
+	close(stop)
+	all.Wait()
+	for w := range writers {
+		for k := range keysEach {
+			key := fmt.Sprint(w, " ", k)
+			text, written := lasts[w][key]
+			e, found, err := store.Memory.Get(ctx, key)
+			switch {
+			case err != nil:
+				t.Error(err)
+			case found && !written && string(e.Value) != "stale", found && written && string(e.Value) != text:
+				t.Errorf("at the end %s holds %q; the last write was %q (%v)", key, e.Value, text, written)
+			case exact && written && !found && text != "":
+				t.Errorf("at the end %s holds nothing; the last write was %q", key, text)
+			case exact && !written && !found:
+				t.Errorf("at the end %s, which nobody wrote, holds nothing", key)
+			}
+		}
+	}
+}
