@@ -475,6 +475,8 @@ type bridged struct {
 
 func (*bridged) Outage() uint64 { return 7 }
 
+func (b *bridged) Itself() cache.Store { return b }
+
 func (b *bridged) Fill(ctx context.Context, outage uint64, key string, e cache.Entry) (bool, error) {
 	b.filled = outage
 	return b.remoteHost.SetIfAbsent(ctx, key, e)
