@@ -9,11 +9,6 @@ import (
 	"github.com/harpia-go/harpia/cache/pluginstore"
 )
 
-const (
-	memoryPlugin = "github.com/harpia-go/harpia/plugins/memory"
-	filePlugin   = "github.com/harpia-go/harpia/plugins/file"
-)
-
 // withoutLane has the store speak unary gRPC only.
 func withoutLane(*pluginstore.Options) {}
 

@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print one JSON array of rows, and nothing else, on standard output")
 	f.StringVar(&group, "group", "", "run only the groups whose name matches this regular expression")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds whose median is the figure (default 5 with -quick and -check, else 7)")
-	f.DurationVar(&o.time, "time", 0, "how long each subject runs in each round (default 60ms with -quick, else 400ms)")
+	f.DurationVar(&o.time, "time", 0, "how long each subject runs in each round (default 40ms with -quick, else 400ms)")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the temporary directory with sockets, programs and data is made; durable groups measure its disk")
 	f.StringVar(&o.check, "check", "", "measure what this file of targets needs, and fail if one is missed")
 	f.StringVar(&o.growth, "growth", "", "measure cost by the number of keys, print a table, and draw it into this SVG file")
@@ -89,7 +89,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.time == 0 {
 		o.time = 400 * time.Millisecond
 		if o.quick {
-			o.time = 60 * time.Millisecond
+			o.time = 40 * time.Millisecond
 		}
 	}
 	return o, nil
@@ -109,7 +109,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if o.growth != "" {
-		return runGrowth(s, o.growth, stdout, stderr)
+		return runGrowth(s, o.growth, o, stdout, stderr)
 	}
 	var targets []target
 	if o.check != "" {
@@ -122,11 +122,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if !o.group.MatchString(g.name) || o.check != "" && !needed(targets, g) {
 			continue
 		}
-		fmt.Fprintf(stderr, "%s\n", g.title())
+		start := time.Now()
 		measured, err := s.measure(g, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", g.title(), err)
 		}
+		fmt.Fprintf(stderr, "%s: %.1f s\n", g.title(), time.Since(start).Seconds())
 		rows = append(rows, measured...)
 	}
 	switch {

@@ -1,26 +1,23 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
-	"sync/atomic"
+	"time"
 )
 
 const memoryEntries = 100_000
 
 // memoryGroups compare caches in this process that hold 100 000 entries of
-// 128 bytes, read as often as Zipf has it, by as many callers as there are
-// processors. In memory-mixed one operation of ten writes; with the variant
-// "evicting" there is room for a tenth of the entries.
+// 128 bytes and have room for all, read as often as Zipf has it, by as many
+// callers as there are processors. In memory-mixed one operation of ten
+// writes.
 func memoryGroups() []group {
 	callers := []int{runtime.GOMAXPROCS(0)}
 	return []group{
-		{name: "memory-get", callers: callers,
-			open: func(s *site) ([]subject, error) { return openMemories(s, 2*memoryEntries, readBatch) }},
-		{name: "memory-mixed", variant: "evicting", callers: callers,
-			open: func(s *site) ([]subject, error) { return openMemories(s, memoryEntries/10, mixedBatch) }},
-		{name: "memory-mixed", callers: callers,
-			open: func(s *site) ([]subject, error) { return openMemories(s, 2*memoryEntries, mixedBatch) }},
+		{name: "memory-get", callers: callers, open: func(*site) ([]subject, error) { return inMemoryLoads(readBatch), nil }},
+		{name: "memory-mixed", callers: callers, open: func(*site) ([]subject, error) { return inMemoryLoads(mixedBatch), nil }},
 	}
 }
 
@@ -28,43 +25,38 @@ func memoryGroups() []group {
 // the clock does.
 const memoryBatch = 100
 
-// openMemories makes one cache of each kind. Those without bounds are left out
-// where entries shall give way.
-func openMemories(s *site, capacity int, batch func(c inMemory, trace []string, value []byte, at int) (missed int)) ([]subject, error) {
+// inMemoryLoads has one cache at a time in memory, so that the garbage
+// collector goes through nobody else's entries.
+func inMemoryLoads(batch func(c inMemory, trace []string, value []byte, at int) (missed int)) []subject {
 	keys, value := names("user:", memoryEntries), make([]byte, 128)
-	trace := zipf(keys, 1<<20)
+	trace := zipf(keys, 1<<18)
 	var subjects []subject
 	for _, k := range inMemoryKinds() {
-		if capacity < memoryEntries && !k.bounded {
-			continue
-		}
-		c, err := k.make(capacity)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", k.name, err)
-		}
-		s.atEnd(func() error { c.close(); return nil })
-		fillMemory(c, keys, value)
-		var turn atomic.Int64
-		subjects = append(subjects, subject{k.name, load{batch: memoryBatch, op: func(caller, i int) error {
-			if i == 0 {
-				// Each round goes on elsewhere in the trace.
-				turn.Add(1)
+		subjects = append(subjects, subject{k.name, func(ctx context.Context, callers int, d time.Duration) (sample, error) {
+			c, err := k.make(2 * memoryEntries)
+			if err != nil {
+				return sample{}, err
 			}
-			at := place(trace, caller*131+int(turn.Load())*17, i*memoryBatch)
-			if missed := batch(c, trace, value, at); missed > memoryBatch/2 && capacity > memoryEntries {
-				return fmt.Errorf("%d of %d reads miss, though there is room for all", missed, memoryBatch)
-			}
-			return nil
-		}}.run})
+			defer c.close()
+			fillMemory(c, keys, value)
+			runtime.GC()
+			return load{batch: memoryBatch, op: func(caller, i int) error {
+				missed := batch(c, trace, value, place(trace, caller, i*memoryBatch))
+				if missed > memoryBatch/2 {
+					return fmt.Errorf("%d of %d operations miss, though there is room for all keys", missed, memoryBatch)
+				}
+				return nil
+			}}.run(ctx, callers, d)
+		}})
 	}
-	return subjects, nil
+	return subjects
 }
 
 // fillMemory sets all keys, at a pace that every cache can follow.
 func fillMemory(c inMemory, keys []string, value []byte) {
 	for i, key := range keys {
 		c.set(key, value)
-		if i%1000 == 999 {
+		if i%10_000 == 9_999 {
 			c.settle()
 		}
 	}

@@ -11,23 +11,25 @@ import (
 // cache, and what an entry costs.
 //
 // memory-fresh: 20 000 new keys are set into a cache of 100 000 that is full
-// of keys that were read often; which share can be read once all are set, and,
-// in the variant "at once", each right after it was set.
+// of keys that were read often; which share can be read once all are set.
 //
 // memory-bytes: heap bytes an entry beyond its key and its value, at a million
-// entries.
+// entries, a fifth of it with -quick.
 func memoryKeepGroups() []group {
 	return []group{
-		{name: "memory-fresh", variant: "at once", callers: []int{1}, unit: "of new keys", rounds: 3,
-			open: func(*site) ([]subject, error) { return freshness(true), nil }},
 		{name: "memory-fresh", callers: []int{1}, unit: "of new keys",
-			open: func(*site) ([]subject, error) { return freshness(false), nil }},
-		{name: "memory-bytes", callers: []int{1}, unit: "B/entry", rounds: 1,
-			open: func(*site) ([]subject, error) { return overheads(1_000_000), nil }},
+			open: func(*site) ([]subject, error) { return freshness(), nil }},
+		{name: "memory-bytes", callers: []int{1}, unit: "B/entry",
+			open: func(s *site) ([]subject, error) {
+				if s.quick {
+					return overheads(200_000), nil
+				}
+				return overheads(1_000_000), nil
+			}},
 	}
 }
 
-func freshness(atOnce bool) []subject {
+func freshness() []subject {
 	value := make([]byte, 128)
 	hot, fresh := names("user:", memoryEntries), names("new:", memoryEntries/5)
 	reads := zipf(hot, 1<<17)
@@ -51,18 +53,13 @@ func freshness(atOnce bool) []subject {
 			for _, key := range reads {
 				c.get(key)
 			}
-			found := 0
 			for _, key := range fresh {
 				c.set(key, value)
-				if atOnce && c.get(key) {
-					found++
-				}
 			}
-			if !atOnce {
-				for _, key := range fresh {
-					if c.get(key) {
-						found++
-					}
+			found := 0
+			for _, key := range fresh {
+				if c.get(key) {
+					found++
 				}
 			}
 			return sample{value: float64(found) / float64(len(fresh))}, nil

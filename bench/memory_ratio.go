@@ -22,7 +22,7 @@ func memoryRatioGroups() []group {
 				open: func(s *site) ([]subject, error) {
 					n := 1_000_000
 					if s.quick {
-						n = 200_000
+						n = 150_000
 					}
 					return hitRatios(t.trace(names("user:", memoryEntries), n), memoryEntries*percent/100), nil
 				}})

@@ -15,7 +15,7 @@ func nearGroups() []group {
 func openNear(s *site) ([]subject, error) {
 	const keyCount = memoryEntries
 	keys, value := names("user:", keyCount), make([]byte, 128)
-	trace := zipf(keys, 1<<20)
+	trace := zipf(keys, 1<<18)
 	memory, err := newHarpiaMemory(2 * keyCount)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,6 @@ type group struct {
 	variant string // of the work, where the group has several
 	callers []int
 	unit    string // of sample.value; empty: there is none
-	rounds  int    // at most so many; 0: as many as asked
 	open    func(s *site) ([]subject, error)
 }
 
@@ -44,12 +43,8 @@ func (s *site) measure(g group, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rounds := o.rounds
-	if g.rounds != 0 && s.quick {
-		rounds = min(rounds, g.rounds)
-	}
 	samples := make([][]sample, len(g.callers)*len(subjects))
-	for round := range rounds {
+	for round := range o.rounds {
 		for c, callers := range g.callers {
 			for i := range subjects {
 				n := (i + round) % len(subjects)

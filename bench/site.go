@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
-// site is where subjects are set up: a temporary directory, the programs built
-// into it, and what has to be ended afterwards.
+// site is where subjects are set up: a temporary directory, the programs in
+// it, and what has to be ended afterwards.
 type site struct {
 	ctx    context.Context
 	dir    string
 	quick  bool
-	built  map[string]string // package to program
+	built  bool
 	ending []func() error
 }
 
@@ -26,7 +26,7 @@ func newSite(ctx context.Context, o options) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{ctx: ctx, dir: dir, quick: o.quick, built: map[string]string{}}
+	s := &site{ctx: ctx, dir: dir, quick: o.quick}
 	s.atEnd(func() error { return os.RemoveAll(dir) })
 	return s, nil
 }
@@ -55,21 +55,28 @@ func (s *site) newDir(name string) (string, error) {
 	return dir, err
 }
 
-// program builds a package, once, and returns the program's path. What is not
-// the bench's own is built in the project's module, with its dependencies.
+// The programs that are measured. What is not the bench's own is built in the
+// project's module, with its dependencies.
+const (
+	memoryPlugin = "github.com/harpia-go/harpia/plugins/memory"
+	filePlugin   = "github.com/harpia-go/harpia/plugins/file"
+	bareHost     = "github.com/hashicorp/go-plugin/examples/grpc"
+	barePlugin   = "github.com/hashicorp/go-plugin/examples/grpc/plugin-go-grpc"
+	coldHost     = "github.com/harpia-go/harpia/bench/coldhost"
+)
+
+// program is the path of a package's program. The first call builds all.
 func (s *site) program(pkg string) (string, error) {
-	if path, ok := s.built[pkg]; ok {
-		return path, nil
+	bin := filepath.Join(s.dir, "bin")
+	if !s.built {
+		for module, pkgs := range map[string][]string{"..": {memoryPlugin, filePlugin, bareHost, barePlugin}, ".": {coldHost}} {
+			// A name that ends in a slash is a directory for all of them.
+			args := append([]string{"build", "-C", module, "-trimpath", "-o", bin + "/"}, pkgs...)
+			if out, err := exec.CommandContext(s.ctx, "go", args...).CombinedOutput(); err != nil {
+				return "", fmt.Errorf("build the programs (run bench in its own directory): %w\n%s", err, out)
+			}
+		}
+		s.built = true
 	}
-	path := filepath.Join(s.dir, "bin", filepath.Base(pkg))
-	module := ".."
-	if strings.HasPrefix(pkg, ".") {
-		module = "."
-	}
-	cmd := exec.CommandContext(s.ctx, "go", "build", "-C", module, "-trimpath", "-o", path, pkg)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s (run bench in its own directory): %w\n%s", pkg, err, out)
-	}
-	s.built[pkg] = path
-	return path, nil
+	return filepath.Join(bin, path.Base(pkg)), nil
 }

@@ -10,12 +10,6 @@ import (
 	"time"
 )
 
-const (
-	coldHost   = "./coldhost"
-	bareHost   = "github.com/hashicorp/go-plugin/examples/grpc"
-	barePlugin = "github.com/hashicorp/go-plugin/examples/grpc/plugin-go-grpc"
-)
-
 // startGroups compare cold starts: from the start of a host's process to what
 // it prints about its first Get, its plugin's start included. "bare" is the
 // key-value example that comes with go-plugin, host and plugin, which neither
