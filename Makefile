@@ -8,7 +8,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build the host and the plugins into bin/, and pin the plugins
@@ -73,6 +73,17 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 30s)
 chaos: build ## kill and disturb plugins CYCLES times (default 200) and check what callers saw
 	$(GO) build -o bin/chaos ./cache/pluginstore/chaos
 	@bin/chaos -plugins bin -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store $(STORE)) $(if $(FAULT),-fault '$(FAULT)') $(if $(MEASURE),-measure $(MEASURE)) $(CHAOSFLAGS)
+
+# The bench is a module of its own, so that what it compares with reaches
+# nobody's dependencies. It needs redis-server. GROUP is a regular expression
+# over the names of groups; BENCHFLAGS are described by BENCHFLAGS=-help.
+.PHONY: bench
+bench: ## measure this project beside its rivals, and draw docs/growth.svg (about 10 min)
+	cd bench && $(GO) run . -growth ../docs/growth.svg $(if $(GROUP),-group '$(GROUP)') $(BENCHFLAGS)
+
+.PHONY: bench-check
+bench-check: ## measure what bench/targets.json promises, and fail for each ratio that falls short
+	cd bench && $(GO) run . -check targets.json $(if $(GROUP),-group '$(GROUP)') $(BENCHFLAGS)
 
 .PHONY: ci
 ci: ## what CI runs

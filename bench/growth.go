@@ -20,7 +20,7 @@ type growthPoint struct {
 	subject string
 	keys    int
 	get     float64 // µs an operation takes at the rate of all callers together
-	set     float64
+	set     float64 // the same
 	bytes   float64 // memory that the store takes, in bytes
 }
 
@@ -39,7 +39,7 @@ type growing struct {
 
 // runGrowth measures stores that hold 1000, 100 000 and a million keys, with
 // values of 128 bytes, prints a table in Markdown and draws it.
-func runGrowth(s *site, svg string, o options, stdout, stderr io.Writer) error {
+func runGrowth(s *site, o options, stdout, stderr io.Writer) error {
 	sizes := []int{1_000, 100_000, 1_000_000}
 	if s.quick {
 		sizes = sizes[:2]
@@ -57,7 +57,7 @@ func runGrowth(s *site, svg string, o options, stdout, stderr io.Writer) error {
 		}
 		points = append(points, at...)
 	}
-	if err := os.WriteFile(svg, []byte(drawGrowth(points)), 0o644); err != nil {
+	if err := os.WriteFile(o.growth, []byte(drawGrowth(points)), 0o644); err != nil {
 		return err
 	}
 	return writeGrowth(stdout, points)

@@ -3,11 +3,11 @@
 // rounds. What counts is the ratio of two figures of one run; the figures
 // alone are those of one machine on one day.
 //
-//	go run .                        a table of all groups, about ten minutes
+//	go run .                        a table of all groups, ten minutes or so
 //	go run . -quick -json           all groups in under 50 s, as one JSON array
 //	go run . -group '^plugin'       only the groups whose name matches
 //	go run . -check targets.json    compare the ratios with the targets
-//	go run . -growth growth.svg     cost and memory by the number of keys
+//	go run . -growth growth.svg     cost and memory by the number of keys, too
 package main
 
 import (
@@ -63,7 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.time, "time", 0, "how long each subject runs in each round (default 40ms with -quick, else 400ms)")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the temporary directory with sockets, programs and data is made; durable groups measure its disk")
 	f.StringVar(&o.check, "check", "", "measure what this file of targets needs, and fail if one is missed")
-	f.StringVar(&o.growth, "growth", "", "measure cost by the number of keys, print a table, and draw it into this SVG file")
+	f.StringVar(&o.growth, "growth", "", "then measure cost by the number of keys (as the group growth), print a table, and draw it into this SVG file")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -76,6 +76,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q is no option; see -help", f.Arg(0))
+	}
+	if o.growth != "" && (o.json || o.check != "") {
+		return o, errors.New("-growth prints a table: it does not go with -json and -check")
 	}
 	if o.rounds < 0 || o.time < 0 {
 		return o, errors.New("-rounds and -time must not be negative")
@@ -108,9 +111,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if o.growth != "" {
-		return runGrowth(s, o.growth, o, stdout, stderr)
-	}
 	var targets []target
 	if o.check != "" {
 		if targets, err = readTargets(o.check); err != nil {
@@ -136,7 +136,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	case o.json:
 		return writeJSON(stdout, rows)
 	}
-	return writeTable(stdout, rows)
+	if err := writeTable(stdout, rows); err != nil || o.growth == "" || !o.group.MatchString("growth") {
+		return err
+	}
+	return runGrowth(s, o, stdout, stderr)
 }
 
 // groups are all that is measured, in the order of the table.

@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/harpia-go/harpia/cache"
 )
 
 // nearGroups compare reads that a copy in this process answers: all hit.
@@ -22,8 +24,10 @@ func openNear(s *site) ([]subject, error) {
 	}
 	s.atEnd(func() error { memory.close(); return nil })
 	fillMemory(memory, keys, value)
-	subjects := []subject{{"harpia-memory", reading(memory, trace).run}}
-
+	near, err := openNearStore(s, keys, value)
+	if err != nil {
+		return nil, err
+	}
 	socket, err := s.redisServer()
 	if err != nil {
 		return nil, err
@@ -39,7 +43,26 @@ func openNear(s *site) ([]subject, error) {
 	if err := cached.warm(s.ctx, keys); err != nil {
 		return nil, err
 	}
-	return append(subjects, subject{"rueidis-client-side", reading(cached, trace).run}), nil
+	return []subject{
+		{"harpia-near", reading(near, trace).run},
+		{"harpia-memory", reading(memory, trace).run},
+		{"rueidis-client-side", reading(cached, trace).run},
+	}, nil
+}
+
+// openNearStore opens a Near over the memory plugin. What is set through it is
+// copied, so that all reads hit.
+func openNearStore(s *site, keys []string, value []byte) (harpiaMemory, error) {
+	plugin, err := s.openPlugin(memoryPlugin, "")
+	if err != nil {
+		return harpiaMemory{}, err
+	}
+	near, err := cache.NewNear(plugin, cache.NearOptions{})
+	if err != nil {
+		return harpiaMemory{}, err
+	}
+	s.atEnd(near.Close)
+	return harpiaMemory{context.Background(), near}, harpiaStore{near}.fill(s.ctx, keys, value)
 }
 
 // reading is the load of memory-get.
