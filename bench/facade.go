@@ -40,7 +40,8 @@ func openFacades(s *site) ([]subject, error) {
 		name string
 		open func(s *site, keys []string) (func(key string) error, error)
 	}{
-		{subjectHarpia, openHarpiaFacade},
+		{subjectHarpia, harpiaFacade(nil)},
+		{"harpia-cbor", harpiaFacade(cache.CBOR{})},
 		{"gocache+ristretto", openGocache},
 		{"otter", openOtterStructs},
 	} {
@@ -65,25 +66,28 @@ func newUser(i int) user {
 	return user{ID: int64(i), Name: fmt.Sprintf("User %d", i), Email: fmt.Sprintf("user%d@example.com", i), Roles: []string{"reader", "writer"}}
 }
 
-func openHarpiaFacade(s *site, keys []string) (func(string) error, error) {
-	ctx := context.Background()
-	c, err := cache.New[user](cache.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s.atEnd(c.Close)
-	for i, key := range keys {
-		if err := c.Set(ctx, key, newUser(i)); err != nil {
+// harpiaFacade is a Cache with a codec, JSON if it is nil.
+func harpiaFacade(codec cache.Codec) func(*site, []string) (func(string) error, error) {
+	return func(s *site, keys []string) (func(string) error, error) {
+		ctx := context.Background()
+		c, err := cache.New[user](cache.Options{Codec: codec})
+		if err != nil {
 			return nil, err
 		}
-	}
-	return func(key string) error {
-		_, ok, err := c.Get(ctx, key)
-		if err == nil && !ok {
-			err = errMissing(key)
+		s.atEnd(c.Close)
+		for i, key := range keys {
+			if err := c.Set(ctx, key, newUser(i)); err != nil {
+				return nil, err
+			}
 		}
-		return err
-	}, nil
+		return func(key string) error {
+			_, ok, err := c.Get(ctx, key)
+			if err == nil && !ok {
+				err = errMissing(key)
+			}
+			return err
+		}, nil
+	}
 }
 
 // openGocache takes the store of gocache's own that goes with ristretto.

@@ -19,6 +19,8 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/pprof"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -49,6 +51,7 @@ type options struct {
 	dir    string
 	check  string
 	growth string
+	cpu    string
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -64,6 +67,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the temporary directory with sockets, programs and data is made; durable groups measure its disk")
 	f.StringVar(&o.check, "check", "", "measure what this file of targets needs, and fail if one is missed")
 	f.StringVar(&o.growth, "growth", "", "then measure cost by the number of keys (as the group growth), print a table, and draw it into this SVG file")
+	f.StringVar(&o.cpu, "cpuprofile", "", "write a profile of this process, the callers', to this file")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -106,6 +110,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
+	if o.cpu != "" {
+		end, profileErr := profile(o.cpu)
+		if profileErr != nil {
+			return profileErr
+		}
+		defer func() { err = errors.Join(err, end()) }()
+	}
 	s, err := newSite(ctx, o)
 	if err != nil {
 		return err
@@ -116,6 +127,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if targets, err = readTargets(o.check); err != nil {
 			return err
 		}
+		targets = slices.DeleteFunc(targets, func(t target) bool { return !o.group.MatchString(t.Group) })
 	}
 	var rows []row
 	for _, g := range groups() {
@@ -140,6 +152,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	return runGrowth(s, o, stdout, stderr)
+}
+
+func profile(path string) (end func() error, err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return f.Close() }, nil
 }
 
 // groups are all that is measured, in the order of the table.
