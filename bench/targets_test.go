@@ -8,11 +8,12 @@ import (
 
 func TestTargets(t *testing.T) {
 	rows := []row{
+		{Group: "other", Subject: "harpia", Callers: 8, OpsPerS: 1},
+		{Group: "g", Variant: "other", Subject: "harpia", Callers: 8, OpsPerS: 1},
+		{Group: "g", Subject: "harpia", Callers: 1, OpsPerS: 1},
 		{Group: "g", Subject: "harpia", Callers: 8, OpsPerS: 200, P50: 30, Value: 70},
 		{Group: "g", Subject: "a", Callers: 8, OpsPerS: 100, P50: 10, Value: 20},
 		{Group: "g", Subject: "b", Callers: 8, OpsPerS: 160, P50: 20, Value: 30},
-		{Group: "g", Subject: "harpia", Callers: 1, OpsPerS: 1},
-		{Group: "g", Variant: "other", Subject: "harpia", Callers: 8, OpsPerS: 1},
 	}
 	num := func(x float64) *float64 { return &x }
 	both := []string{"a", "b"}
