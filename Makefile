@@ -26,11 +26,15 @@ run: build ## serve the cache over HTTP, its data in ./data
 test: ## run all tests
 	$(GO) test ./...
 
-# The packages in which goroutines meet. pebble checks its own invariants under
-# the race detector, which is slow: of the file store, the tests of concurrency.
+# The packages in which goroutines meet, but for tests that count in one
+# goroutine, and those whose work is in other processes, which start slowly
+# under the race detector. pebble checks its own invariants under it, which is
+# slow: of the file store, the tests of concurrency.
+ALONE := HitsAsOften|FreshKeys|HoldsItsBounds
+PROCESSES := Conformance|RollsBack|AnotherUser|OnlyTheHost|PrivateFiles|Leaks|Swapped|Orphans|IsClosedAllTheSame|OpenFails|OneByte|CallsWait|Overflows|KilledFile|RunningCopy|Trusted|Environment|Pins
 .PHONY: race
 race: ## run the tests of concurrent code with the race detector (needs a C compiler)
-	$(GO) test -race ./cache ./cache/pluginstore ./shared ./internal/server
+	$(GO) test -race -skip '$(ALONE)|$(PROCESSES)' ./cache ./cache/pluginstore ./shared ./internal/server
 	$(GO) test -race -run 'Atomicity|Batches|Clear|Model|Close|Bound|Sweep' ./plugins/file
 
 # What is compiled to be looked at only need not be fast: this saves a quarter.
