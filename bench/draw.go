@@ -5,6 +5,7 @@ import (
 	"html"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func drawGrowth(points []growthPoint) string {
 const (
 	panelWidth, panelHeight = 420, 300
 	marginLeft, marginTop   = 60, 40
-	plotWidth, plotHeight   = panelWidth - marginLeft - 20, panelHeight - marginTop - 40
+	plotWidth, plotHeight   = panelWidth - marginLeft - 40, panelHeight - marginTop - 40
 )
 
 func colour(i int) string {
@@ -58,12 +59,12 @@ func drawPanel(b *strings.Builder, left int, title string, points []growthPoint,
 	for _, v := range ys.decades() {
 		y := marginTop + (1-ys.at(v))*plotHeight
 		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
-			left+marginLeft, left+marginLeft+plotWidth, y, y, left+marginLeft-6, y+4, number(v))
+			left+marginLeft, left+marginLeft+plotWidth, y, y, left+marginLeft-6, y+4, axisLabel(v))
 	}
 	for _, v := range xs.decades() {
 		x := float64(left+marginLeft) + xs.at(v)*plotWidth
 		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#ddd"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n",
-			x, x, marginTop, marginTop+plotHeight, x, marginTop+plotHeight+18, number(v))
+			x, x, marginTop, marginTop+plotHeight, x, marginTop+plotHeight+18, axisLabel(v))
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">keys</text>`+"\n", left+marginLeft+plotWidth/2, marginTop+plotHeight+36)
 	for i, name := range subjectsOf(points) {
@@ -99,7 +100,9 @@ func (s scale) at(v float64) float64 { return (math.Log10(max(v, 1e-9)) - s.low)
 func (s scale) decades() []float64 {
 	var out []float64
 	for e := s.low; e <= s.high; e++ {
-		out = append(out, math.Pow(10, e))
+		out = append(out, math.Pow10(int(e)))
 	}
 	return out
 }
+
+func axisLabel(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

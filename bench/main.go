@@ -63,7 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print one JSON array of rows, and nothing else, on standard output")
 	f.StringVar(&group, "group", "", "run only the groups whose name matches this regular expression")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds whose median is the figure (default 5 with -quick and -check, else 7)")
-	f.DurationVar(&o.time, "time", 0, "how long each subject runs in each round (default 40ms with -quick, else 400ms)")
+	f.DurationVar(&o.time, "time", 0, "how long each subject runs in each round (default 30ms with -quick, else 400ms)")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the temporary directory with sockets, programs and data is made; durable groups measure its disk")
 	f.StringVar(&o.check, "check", "", "measure what this file of targets needs, and fail if one is missed")
 	f.StringVar(&o.growth, "growth", "", "then measure cost by the number of keys (as the group growth), print a table, and draw it into this SVG file")
@@ -96,7 +96,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.time == 0 {
 		o.time = 400 * time.Millisecond
 		if o.quick {
-			o.time = 40 * time.Millisecond
+			o.time = 30 * time.Millisecond
 		}
 	}
 	return o, nil

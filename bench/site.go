@@ -71,7 +71,7 @@ func (s *site) program(pkg string) (string, error) {
 	if !s.built {
 		for module, pkgs := range map[string][]string{"..": {memoryPlugin, filePlugin, bareHost, barePlugin}, ".": {coldHost}} {
 			// A name that ends in a slash is a directory for all of them.
-			args := append([]string{"build", "-C", module, "-trimpath", "-o", bin + "/"}, pkgs...)
+			args := append([]string{"build", "-C", module, "-trimpath", "-ldflags=-w", "-o", bin + "/"}, pkgs...)
 			if out, err := exec.CommandContext(s.ctx, "go", args...).CombinedOutput(); err != nil {
 				return "", fmt.Errorf("build the programs (run bench in its own directory): %w\n%s", err, out)
 			}
