@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
@@ -182,12 +181,13 @@ func resident(store *pluginstore.Store) func() (float64, error) {
 }
 
 func writeGrowth(w io.Writer, points []growthPoint) error {
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| store\t| keys\t| Get, µs\t| Set, µs\t| memory, MiB\t| bytes a key\t|")
-	fmt.Fprintln(t, "| ---\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t|")
-	for _, p := range points {
-		fmt.Fprintf(t, "| %s\t| %d\t| %s\t| %s\t| %s\t| %s\t|\n", p.subject, p.keys, number(p.get), number(p.set),
-			number(p.bytes/(1<<20)), number(p.bytes/float64(p.keys)))
+	lines := [][]string{
+		{"store", "keys", "Get, µs", "Set, µs", "memory, MiB", "bytes a key"},
+		{"---", "---:", "---:", "---:", "---:", "---:"},
 	}
-	return t.Flush()
+	for _, p := range points {
+		lines = append(lines, []string{p.subject, strconv.Itoa(p.keys), number(p.get), number(p.set),
+			number(p.bytes / (1 << 20)), number(p.bytes / float64(p.keys))})
+	}
+	return writeMarkdown(w, lines)
 }

@@ -81,8 +81,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q is no option; see -help", f.Arg(0))
 	}
-	if o.growth != "" && (o.json || o.check != "") {
-		return o, errors.New("-growth prints a table: it does not go with -json and -check")
+	if o.growth != "" && (o.json || o.check != "") || o.json && o.check != "" {
+		return o, errors.New("-json, -check and -growth print different things: give one of them")
 	}
 	if o.rounds < 0 || o.time < 0 {
 		return o, errors.New("-rounds and -time must not be negative")
@@ -143,15 +143,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		rows = append(rows, measured...)
 	}
 	switch {
-	case o.check != "":
-		return check(stdout, targets, rows)
 	case o.json:
 		return writeJSON(stdout, rows)
+	case o.check != "":
+		return errors.Join(writeTable(stdout, rows), check(stdout, targets, rows))
+	case o.growth != "" && o.group.MatchString("growth"):
+		return errors.Join(writeTable(stdout, rows), runGrowth(s, o, stdout, stderr))
 	}
-	if err := writeTable(stdout, rows); err != nil || o.growth == "" || !o.group.MatchString("growth") {
-		return err
-	}
-	return runGrowth(s, o, stdout, stderr)
+	return writeTable(stdout, rows)
 }
 
 func profile(path string) (end func() error, err error) {

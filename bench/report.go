@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -62,26 +63,49 @@ func writeJSON(w io.Writer, rows []row) error {
 	return err
 }
 
-// writeTable prints the rows, group by group; beside each figure stands its
-// ratio to the first subject's of the same group and callers.
+// writeTable prints the rows in Markdown, group by group; beside each figure
+// stands its ratio to the first subject's of the same group and callers.
 func writeTable(w io.Writer, rows []row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	var last, base row
-	for _, r := range rows {
-		if r.Group != last.Group || r.Variant != last.Variant {
-			title := strings.TrimSpace(r.Group + " " + r.Variant)
-			fmt.Fprintf(t, "\t\t\t\t\t\t\t\t\t\t\n%s\tcallers\top/s\t×\tp50 µs\t×\tp99 µs\t×\tallocs\t%s\t×\t\n", title, r.Unit)
+	sameGroup := func(a, b row) bool { return a.Group == b.Group && a.Variant == b.Variant }
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && sameGroup(rows[n], rows[0]) {
+			n++
 		}
-		if r.Group != last.Group || r.Variant != last.Variant || r.Callers != last.Callers {
+		if err := writeGroup(w, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func writeGroup(w io.Writer, rows []row) error {
+	base := rows[0]
+	lines := [][]string{
+		{strings.TrimSpace(base.Group + " " + base.Variant), "callers", "op/s", "×", "p50 µs", "×", "p99 µs", "×", "allocs", base.Unit, "×"},
+		{"---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:"},
+	}
+	for _, r := range rows {
+		if r.Callers != base.Callers {
 			base = r
 		}
-		last = r
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Subject, r.Callers,
+		lines = append(lines, []string{r.Subject, strconv.Itoa(r.Callers),
 			figure(r.OpsPerS), ratio(r.OpsPerS, base.OpsPerS),
 			figure(r.P50), ratio(r.P50, base.P50),
 			figure(r.P99), ratio(r.P99, base.P99),
-			number(r.Allocs), valueText(r), ratio(r.Value, base.Value))
+			number(r.Allocs), valueText(r), ratio(r.Value, base.Value)})
 	}
+	return writeMarkdown(w, lines)
+}
+
+// writeMarkdown prints a table in columns and an empty line.
+func writeMarkdown(w io.Writer, lines [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	for _, cells := range lines {
+		fmt.Fprintf(t, "| %s\t|\n", strings.Join(cells, "\t| "))
+	}
+	fmt.Fprintln(t)
 	return t.Flush()
 }
 

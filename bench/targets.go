@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
-	"text/tabwriter"
+	"strconv"
 )
 
 // target is a promise about figures of one run: that the subject's metric,
@@ -110,43 +110,44 @@ func (t target) measured(rows []row) (figure float64, against string, met bool, 
 	return figure, against, t.AtLeast != nil && figure >= *t.AtLeast || t.AtMost != nil && figure <= *t.AtMost, nil
 }
 
-// check prints each target beside what was measured, and fails if one is
-// missed.
+// check prints each target beside what was measured, in Markdown, and fails if
+// one is missed.
 func check(w io.Writer, targets []target, rows []row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tgroup\tcallers\tmetric\tof\tagainst\tmeasured\ttarget")
+	lines := [][]string{
+		{"", "group", "callers", "metric", "of", "against", "measured", "target"},
+		{"---", "---", "---:", "---", "---", "---", "---:", "---"},
+	}
 	missed := 0
-	for _, target := range targets {
-		figure, against, met, err := target.measured(rows)
-		verdict := "ok"
+	for _, t := range targets {
+		figure, against, met, err := t.measured(rows)
+		verdict, measured, callers := "ok", fmt.Sprintf("%.3g", figure), ""
 		if !met {
 			verdict = "MISSED"
 			missed++
 		}
-		limit := ""
-		if target.AtLeast != nil {
-			limit = fmt.Sprintf("at least %g", *target.AtLeast)
-		} else if target.AtMost != nil {
-			limit = fmt.Sprintf("at most %g", *target.AtMost)
-		}
-		measured := fmt.Sprintf("%.3g", figure)
 		if err != nil {
 			measured = err.Error()
 		}
-		callers := ""
-		if target.Callers != 0 {
-			callers = fmt.Sprint(target.Callers)
+		if t.Callers != 0 {
+			callers = strconv.Itoa(t.Callers)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", verdict, group{name: target.Group, variant: target.Variant}.title(), callers,
-			target.metric(), target.Subject, against, measured, limit)
+		lines = append(lines, []string{verdict, group{name: t.Group, variant: t.Variant}.title(), callers,
+			t.metric(), t.Subject, against, measured, t.limit()})
 	}
-	if err := t.Flush(); err != nil {
+	if err := writeMarkdown(w, lines); err != nil {
 		return err
 	}
 	if missed > 0 {
 		return fmt.Errorf("%d of %d targets are missed", missed, len(targets))
 	}
 	return nil
+}
+
+func (t target) limit() string {
+	if t.AtLeast != nil {
+		return fmt.Sprintf("at least %g", *t.AtLeast)
+	}
+	return fmt.Sprintf("at most %g", *t.AtMost)
 }
 
 func (t target) metric() string {
