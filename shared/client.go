@@ -46,6 +46,10 @@ type Client struct {
 	recv grpc.CallOption
 	// unguarded lets calls through that the plugin did not declare.
 	unguarded bool
+	// lane is what the plugin offers.
+	lane *storepb.Lane
+	// lanes are the fast path of calls on one key; nil: there is none.
+	lanes *lanes
 	// patient has calls wait as long as their own context does.
 	patient bool
 }
@@ -96,6 +100,7 @@ func (c *Client) Describe(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	c.setInfo(info)
+	c.lane = r.GetLane()
 	return info, nil
 }
 
@@ -204,6 +209,10 @@ func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error)
 	if err := cache.CheckKey(key); err != nil {
 		return cache.Entry{}, false, err
 	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneGet, key: key})
+		return cache.Entry{Value: a.rest, Expires: fromMillis(a.expires)}, a.flags&flagTrue != 0, err
+	}
 	// An answer may be as large as the limit; the deadline cannot know.
 	bounded, cancel := c.call(ctx, c.info.Limits.MaxValue)
 	defer cancel()
@@ -220,6 +229,10 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 	if err := c.check(0, key, e); err != nil {
 		return err
 	}
+	if c.lanes != nil {
+		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneSet, key: key, value: e.Value, expires: toMillis(e.Expires)})
+		return err
+	}
 	bounded, cancel := c.call(ctx, len(e.Value))
 	defer cancel()
 	_, err := c.rpc.Set(bounded, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
@@ -229,6 +242,10 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 // Delete implements cache.Store.
 func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := cache.CheckKey(key); err != nil {
+		return err
+	}
+	if c.lanes != nil {
+		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneDelete, key: key})
 		return err
 	}
 	bounded, cancel := c.call(ctx, 0)

@@ -2,6 +2,8 @@ package shared
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
@@ -12,6 +14,10 @@ import (
 func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bool, error) {
 	if err := c.check(cache.CanAdd, key, e); err != nil {
 		return false, err
+	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneAdd, key: key, value: e.Value, expires: toMillis(e.Expires)})
+		return a.flags&flagTrue != 0, err
 	}
 	bounded, cancel := c.call(ctx, len(e.Value))
 	defer cancel()
@@ -28,6 +34,10 @@ func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e c
 	if len(old) > c.info.Limits.MaxValue {
 		return false, nil
 	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwap, key: key, old: old, value: e.Value, expires: toMillis(e.Expires)})
+		return a.flags&flagTrue != 0, err
+	}
 	bounded, cancel := c.call(ctx, len(old)+len(e.Value))
 	defer cancel()
 	r, err := c.rpc.CompareAndSwap(bounded, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
@@ -42,6 +52,10 @@ func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (
 	if len(old) > c.info.Limits.MaxValue {
 		return false, nil
 	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwapDel, key: key, old: old})
+		return a.flags&flagTrue != 0, err
+	}
 	bounded, cancel := c.call(ctx, len(old))
 	defer cancel()
 	r, err := c.rpc.CompareAndDelete(bounded, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
@@ -52,6 +66,16 @@ func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (
 func (c *Client) Increment(ctx context.Context, key string, delta int64, expiresIfNew time.Time) (int64, time.Time, error) {
 	if err := c.check(cache.CanCount, key, cache.Entry{}); err != nil {
 		return 0, time.Time{}, err
+	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneCount, key: key, delta: delta, expires: toMillis(expiresIfNew)})
+		if err == nil && len(a.rest) != 8 {
+			err = fmt.Errorf("%w: a sum of %d bytes", errFrame, len(a.rest))
+		}
+		if err != nil {
+			return 0, time.Time{}, err
+		}
+		return int64(binary.LittleEndian.Uint64(a.rest)), fromMillis(a.expires), nil
 	}
 	bounded, cancel := c.call(ctx, 0)
 	defer cancel()
@@ -66,6 +90,10 @@ func (c *Client) Increment(ctx context.Context, key string, delta int64, expires
 func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool, error) {
 	if err := c.check(cache.CanTouch, key, cache.Entry{}); err != nil {
 		return false, err
+	}
+	if c.lanes != nil {
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneTouch, key: key, expires: toMillis(expires)})
+		return a.flags&flagTrue != 0, err
 	}
 	bounded, cancel := c.call(ctx, 0)
 	defer cancel()

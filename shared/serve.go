@@ -1,6 +1,8 @@
 package shared
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -58,6 +60,12 @@ func Serve(store cache.Store) {
 
 	s, g := newServer(store), &guard{log: log}
 	h := &host{pid: os.Getppid(), guard: g}
+	if offer, err := offerLane(os.Getenv(plugin.EnvUnixSocketDir), h.pid, s, g); err == nil {
+		s.lane = offer
+		go offer.serve(context.Background())
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		log.Warn("there is no lane: calls go over gRPC", "error", err)
+	}
 	var rpc *grpc.Server
 	serving := make(chan struct{})
 	go h.watch(func() {

@@ -21,6 +21,8 @@ type server struct {
 	info       atomic.Pointer[Info] // it may change when the store is configured
 	configured atomic.Int32         // unconfigured, configuring or ready
 	settings   Settings             // of the store, once it is ready
+	// lane is offered to the host; nil: none is.
+	lane *laneOffer
 	// many hosts come and go, and each configures the store; see serveAlone.
 	many bool
 }
@@ -45,7 +47,11 @@ func (s *server) look() {
 }
 
 func (s *server) Describe(context.Context, *storepb.DescribeRequest) (*storepb.DescribeResponse, error) {
-	return s.info.Load().toWire(), nil
+	r := s.info.Load().toWire()
+	if s.lane != nil {
+		r.Lane = s.lane.toWire()
+	}
+	return r, nil
 }
 
 func (s *server) Configure(ctx context.Context, r *storepb.ConfigureRequest) (*storepb.ConfigureResponse, error) {

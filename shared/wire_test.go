@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,13 @@ import (
 	"github.com/harpia-go/harpia/shared/storepb"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(stranger) != "" {
+		runStranger()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // dial serves s over gRPC and returns a connection to it.
 func dial(t *testing.T, s storepb.StoreServer) *grpc.ClientConn {

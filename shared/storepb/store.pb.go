@@ -383,8 +383,13 @@ type DescribeResponse struct {
 	MaxValue int64 `protobuf:"varint,4,opt,name=max_value,json=maxValue,proto3" json:"max_value,omitempty"`
 	// Only this plugin changes the store's data while it runs. Without it the
 	// host assumes that others do, and promises less while the plugin is down.
-	Exclusive     bool       `protobuf:"varint,5,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
-	Settings      []*Setting `protobuf:"bytes,6,rep,name=settings,proto3" json:"settings,omitempty"`
+	// It also promises that after the process was killed each key holds what was
+	// last acknowledged, or nothing.
+	Exclusive bool       `protobuf:"varint,5,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
+	Settings  []*Setting `protobuf:"bytes,6,rep,name=settings,proto3" json:"settings,omitempty"`
+	// A faster path for calls on one key, if the plugin offers one. Hosts that do
+	// not know it make the calls here.
+	Lane          *Lane `protobuf:"bytes,7,opt,name=lane,proto3" json:"lane,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -461,6 +466,69 @@ func (x *DescribeResponse) GetSettings() []*Setting {
 	return nil
 }
 
+func (x *DescribeResponse) GetLane() *Lane {
+	if x != nil {
+		return x.Lane
+	}
+	return nil
+}
+
+// Lane is a Unix socket with frames in place of this service's calls on one
+// key; docs/protocol.md has their format.
+type Lane struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its path, in the directory that the host gave the plugin for its socket.
+	Socket string `protobuf:"bytes,1,opt,name=socket,proto3" json:"socket,omitempty"`
+	// What the host shows when it connects, once for each of the two connections.
+	Token         []byte `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lane) Reset() {
+	*x = Lane{}
+	mi := &file_harpia_store_v1_store_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lane) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lane) ProtoMessage() {}
+
+func (x *Lane) ProtoReflect() protoreflect.Message {
+	mi := &file_harpia_store_v1_store_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lane.ProtoReflect.Descriptor instead.
+func (*Lane) Descriptor() ([]byte, []int) {
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Lane) GetSocket() string {
+	if x != nil {
+		return x.Socket
+	}
+	return ""
+}
+
+func (x *Lane) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 type SettingValue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -471,7 +539,7 @@ type SettingValue struct {
 
 func (x *SettingValue) Reset() {
 	*x = SettingValue{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[3]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +551,7 @@ func (x *SettingValue) String() string {
 func (*SettingValue) ProtoMessage() {}
 
 func (x *SettingValue) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[3]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +564,7 @@ func (x *SettingValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingValue.ProtoReflect.Descriptor instead.
 func (*SettingValue) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SettingValue) GetName() string {
@@ -523,7 +591,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[4]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +603,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[4]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +616,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConfigureRequest) GetSettings() []*SettingValue {
@@ -566,7 +634,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[5]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +646,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[5]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +659,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 // Entry is what a store holds under a key.
@@ -607,7 +675,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[6]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +687,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[6]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +700,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Entry) GetValue() []byte {
@@ -658,7 +726,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[7]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +738,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[7]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +751,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetRequest) GetKey() []byte {
@@ -703,7 +771,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[8]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +783,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[8]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +796,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetResponse) GetEntry() *Entry {
@@ -749,7 +817,7 @@ type SetRequest struct {
 
 func (x *SetRequest) Reset() {
 	*x = SetRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[9]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +829,7 @@ func (x *SetRequest) String() string {
 func (*SetRequest) ProtoMessage() {}
 
 func (x *SetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[9]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +842,7 @@ func (x *SetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRequest.ProtoReflect.Descriptor instead.
 func (*SetRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetRequest) GetKey() []byte {
@@ -799,7 +867,7 @@ type SetResponse struct {
 
 func (x *SetResponse) Reset() {
 	*x = SetResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[10]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +879,7 @@ func (x *SetResponse) String() string {
 func (*SetResponse) ProtoMessage() {}
 
 func (x *SetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[10]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +892,7 @@ func (x *SetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetResponse.ProtoReflect.Descriptor instead.
 func (*SetResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 type DeleteRequest struct {
@@ -836,7 +904,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[11]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +916,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[11]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +929,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteRequest) GetKey() []byte {
@@ -879,7 +947,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[12]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +959,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[12]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +972,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 type GetManyRequest struct {
@@ -916,7 +984,7 @@ type GetManyRequest struct {
 
 func (x *GetManyRequest) Reset() {
 	*x = GetManyRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[13]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +996,7 @@ func (x *GetManyRequest) String() string {
 func (*GetManyRequest) ProtoMessage() {}
 
 func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[13]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1009,7 @@ func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
 func (*GetManyRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetManyRequest) GetKeys() [][]byte {
@@ -963,7 +1031,7 @@ type GetManyResponse struct {
 
 func (x *GetManyResponse) Reset() {
 	*x = GetManyResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[14]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1043,7 @@ func (x *GetManyResponse) String() string {
 func (*GetManyResponse) ProtoMessage() {}
 
 func (x *GetManyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[14]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1056,7 @@ func (x *GetManyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyResponse.ProtoReflect.Descriptor instead.
 func (*GetManyResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetManyResponse) GetResults() []*GetResponse {
@@ -1007,7 +1075,7 @@ type SetManyRequest struct {
 
 func (x *SetManyRequest) Reset() {
 	*x = SetManyRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[15]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1087,7 @@ func (x *SetManyRequest) String() string {
 func (*SetManyRequest) ProtoMessage() {}
 
 func (x *SetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[15]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1100,7 @@ func (x *SetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetManyRequest.ProtoReflect.Descriptor instead.
 func (*SetManyRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SetManyRequest) GetItems() []*SetRequest {
@@ -1050,7 +1118,7 @@ type SetManyResponse struct {
 
 func (x *SetManyResponse) Reset() {
 	*x = SetManyResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[16]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1130,7 @@ func (x *SetManyResponse) String() string {
 func (*SetManyResponse) ProtoMessage() {}
 
 func (x *SetManyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[16]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1143,7 @@ func (x *SetManyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetManyResponse.ProtoReflect.Descriptor instead.
 func (*SetManyResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 type DeleteManyRequest struct {
@@ -1087,7 +1155,7 @@ type DeleteManyRequest struct {
 
 func (x *DeleteManyRequest) Reset() {
 	*x = DeleteManyRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[17]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1167,7 @@ func (x *DeleteManyRequest) String() string {
 func (*DeleteManyRequest) ProtoMessage() {}
 
 func (x *DeleteManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[17]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1180,7 @@ func (x *DeleteManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteManyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteManyRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteManyRequest) GetKeys() [][]byte {
@@ -1130,7 +1198,7 @@ type DeleteManyResponse struct {
 
 func (x *DeleteManyResponse) Reset() {
 	*x = DeleteManyResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[18]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1210,7 @@ func (x *DeleteManyResponse) String() string {
 func (*DeleteManyResponse) ProtoMessage() {}
 
 func (x *DeleteManyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[18]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1223,7 @@ func (x *DeleteManyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteManyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteManyResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{18}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{19}
 }
 
 type SetIfAbsentRequest struct {
@@ -1168,7 +1236,7 @@ type SetIfAbsentRequest struct {
 
 func (x *SetIfAbsentRequest) Reset() {
 	*x = SetIfAbsentRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[19]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1248,7 @@ func (x *SetIfAbsentRequest) String() string {
 func (*SetIfAbsentRequest) ProtoMessage() {}
 
 func (x *SetIfAbsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[19]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1261,7 @@ func (x *SetIfAbsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIfAbsentRequest.ProtoReflect.Descriptor instead.
 func (*SetIfAbsentRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{19}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetIfAbsentRequest) GetKey() []byte {
@@ -1219,7 +1287,7 @@ type SetIfAbsentResponse struct {
 
 func (x *SetIfAbsentResponse) Reset() {
 	*x = SetIfAbsentResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[20]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1299,7 @@ func (x *SetIfAbsentResponse) String() string {
 func (*SetIfAbsentResponse) ProtoMessage() {}
 
 func (x *SetIfAbsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[20]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1312,7 @@ func (x *SetIfAbsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIfAbsentResponse.ProtoReflect.Descriptor instead.
 func (*SetIfAbsentResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{20}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetIfAbsentResponse) GetStored() bool {
@@ -1265,7 +1333,7 @@ type CompareAndSwapRequest struct {
 
 func (x *CompareAndSwapRequest) Reset() {
 	*x = CompareAndSwapRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[21]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1345,7 @@ func (x *CompareAndSwapRequest) String() string {
 func (*CompareAndSwapRequest) ProtoMessage() {}
 
 func (x *CompareAndSwapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[21]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1358,7 @@ func (x *CompareAndSwapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareAndSwapRequest.ProtoReflect.Descriptor instead.
 func (*CompareAndSwapRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{21}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CompareAndSwapRequest) GetKey() []byte {
@@ -1323,7 +1391,7 @@ type CompareAndSwapResponse struct {
 
 func (x *CompareAndSwapResponse) Reset() {
 	*x = CompareAndSwapResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[22]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1403,7 @@ func (x *CompareAndSwapResponse) String() string {
 func (*CompareAndSwapResponse) ProtoMessage() {}
 
 func (x *CompareAndSwapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[22]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1416,7 @@ func (x *CompareAndSwapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareAndSwapResponse.ProtoReflect.Descriptor instead.
 func (*CompareAndSwapResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{22}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CompareAndSwapResponse) GetSwapped() bool {
@@ -1368,7 +1436,7 @@ type CompareAndDeleteRequest struct {
 
 func (x *CompareAndDeleteRequest) Reset() {
 	*x = CompareAndDeleteRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[23]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1448,7 @@ func (x *CompareAndDeleteRequest) String() string {
 func (*CompareAndDeleteRequest) ProtoMessage() {}
 
 func (x *CompareAndDeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[23]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1461,7 @@ func (x *CompareAndDeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareAndDeleteRequest.ProtoReflect.Descriptor instead.
 func (*CompareAndDeleteRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{23}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CompareAndDeleteRequest) GetKey() []byte {
@@ -1419,7 +1487,7 @@ type CompareAndDeleteResponse struct {
 
 func (x *CompareAndDeleteResponse) Reset() {
 	*x = CompareAndDeleteResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[24]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1499,7 @@ func (x *CompareAndDeleteResponse) String() string {
 func (*CompareAndDeleteResponse) ProtoMessage() {}
 
 func (x *CompareAndDeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[24]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1512,7 @@ func (x *CompareAndDeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareAndDeleteResponse.ProtoReflect.Descriptor instead.
 func (*CompareAndDeleteResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{24}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CompareAndDeleteResponse) GetDeleted() bool {
@@ -1467,7 +1535,7 @@ type IncrementRequest struct {
 
 func (x *IncrementRequest) Reset() {
 	*x = IncrementRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[25]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1547,7 @@ func (x *IncrementRequest) String() string {
 func (*IncrementRequest) ProtoMessage() {}
 
 func (x *IncrementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[25]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1560,7 @@ func (x *IncrementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IncrementRequest.ProtoReflect.Descriptor instead.
 func (*IncrementRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{25}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *IncrementRequest) GetKey() []byte {
@@ -1526,7 +1594,7 @@ type IncrementResponse struct {
 
 func (x *IncrementResponse) Reset() {
 	*x = IncrementResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[26]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +1606,7 @@ func (x *IncrementResponse) String() string {
 func (*IncrementResponse) ProtoMessage() {}
 
 func (x *IncrementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[26]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +1619,7 @@ func (x *IncrementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IncrementResponse.ProtoReflect.Descriptor instead.
 func (*IncrementResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{26}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *IncrementResponse) GetSum() int64 {
@@ -1578,7 +1646,7 @@ type TouchRequest struct {
 
 func (x *TouchRequest) Reset() {
 	*x = TouchRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[27]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1658,7 @@ func (x *TouchRequest) String() string {
 func (*TouchRequest) ProtoMessage() {}
 
 func (x *TouchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[27]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1671,7 @@ func (x *TouchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchRequest.ProtoReflect.Descriptor instead.
 func (*TouchRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{27}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TouchRequest) GetKey() []byte {
@@ -1629,7 +1697,7 @@ type TouchResponse struct {
 
 func (x *TouchResponse) Reset() {
 	*x = TouchResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[28]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1709,7 @@ func (x *TouchResponse) String() string {
 func (*TouchResponse) ProtoMessage() {}
 
 func (x *TouchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[28]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1722,7 @@ func (x *TouchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchResponse.ProtoReflect.Descriptor instead.
 func (*TouchResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{28}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TouchResponse) GetFound() bool {
@@ -1673,7 +1741,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[29]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1753,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[29]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1766,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{29}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ScanRequest) GetPrefix() []byte {
@@ -1717,7 +1785,7 @@ type ScanResponse struct {
 
 func (x *ScanResponse) Reset() {
 	*x = ScanResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[30]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1797,7 @@ func (x *ScanResponse) String() string {
 func (*ScanResponse) ProtoMessage() {}
 
 func (x *ScanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[30]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1810,7 @@ func (x *ScanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanResponse.ProtoReflect.Descriptor instead.
 func (*ScanResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{30}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ScanResponse) GetKeys() [][]byte {
@@ -1761,7 +1829,7 @@ type ClearRequest struct {
 
 func (x *ClearRequest) Reset() {
 	*x = ClearRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[31]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1841,7 @@ func (x *ClearRequest) String() string {
 func (*ClearRequest) ProtoMessage() {}
 
 func (x *ClearRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[31]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1854,7 @@ func (x *ClearRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearRequest.ProtoReflect.Descriptor instead.
 func (*ClearRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{31}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ClearRequest) GetPrefix() []byte {
@@ -1804,7 +1872,7 @@ type ClearResponse struct {
 
 func (x *ClearResponse) Reset() {
 	*x = ClearResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[32]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1816,7 +1884,7 @@ func (x *ClearResponse) String() string {
 func (*ClearResponse) ProtoMessage() {}
 
 func (x *ClearResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[32]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,7 +1897,7 @@ func (x *ClearResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearResponse.ProtoReflect.Descriptor instead.
 func (*ClearResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{32}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{33}
 }
 
 type WatchRequest struct {
@@ -1840,7 +1908,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[33]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +1920,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[33]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +1933,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{33}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{34}
 }
 
 type WatchResponse struct {
@@ -1879,7 +1947,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[34]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1891,7 +1959,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[34]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1904,7 +1972,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{34}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WatchResponse) GetAll() bool {
@@ -1929,7 +1997,7 @@ type FlushRequest struct {
 
 func (x *FlushRequest) Reset() {
 	*x = FlushRequest{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[35]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2009,7 @@ func (x *FlushRequest) String() string {
 func (*FlushRequest) ProtoMessage() {}
 
 func (x *FlushRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[35]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2022,7 @@ func (x *FlushRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushRequest.ProtoReflect.Descriptor instead.
 func (*FlushRequest) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{35}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{36}
 }
 
 type FlushResponse struct {
@@ -1965,7 +2033,7 @@ type FlushResponse struct {
 
 func (x *FlushResponse) Reset() {
 	*x = FlushResponse{}
-	mi := &file_harpia_store_v1_store_proto_msgTypes[36]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2045,7 @@ func (x *FlushResponse) String() string {
 func (*FlushResponse) ProtoMessage() {}
 
 func (x *FlushResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_harpia_store_v1_store_proto_msgTypes[36]
+	mi := &file_harpia_store_v1_store_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2058,7 @@ func (x *FlushResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushResponse.ProtoReflect.Descriptor instead.
 func (*FlushResponse) Descriptor() ([]byte, []int) {
-	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{36}
+	return file_harpia_store_v1_store_proto_rawDescGZIP(), []int{37}
 }
 
 var File_harpia_store_v1_store_proto protoreflect.FileDescriptor
@@ -2008,14 +2076,18 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\achoices\x18\a \x03(\tR\achoices\x12\x1a\n" +
 	"\brepeated\x18\b \x01(\bR\brepeated\x126\n" +
 	"\x06source\x18\t \x01(\x0e2\x1e.harpia.store.v1.SettingSourceR\x06source\"\x11\n" +
-	"\x0fDescribeRequest\"\xf2\x01\n" +
+	"\x0fDescribeRequest\"\x9d\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12?\n" +
 	"\fcapabilities\x18\x03 \x03(\x0e2\x1b.harpia.store.v1.CapabilityR\fcapabilities\x12\x1b\n" +
 	"\tmax_value\x18\x04 \x01(\x03R\bmaxValue\x12\x1c\n" +
 	"\texclusive\x18\x05 \x01(\bR\texclusive\x124\n" +
-	"\bsettings\x18\x06 \x03(\v2\x18.harpia.store.v1.SettingR\bsettings\"8\n" +
+	"\bsettings\x18\x06 \x03(\v2\x18.harpia.store.v1.SettingR\bsettings\x12)\n" +
+	"\x04lane\x18\a \x01(\v2\x15.harpia.store.v1.LaneR\x04lane\"4\n" +
+	"\x04Lane\x12\x16\n" +
+	"\x06socket\x18\x01 \x01(\tR\x06socket\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\"8\n" +
 	"\fSettingValue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"M\n" +
@@ -2145,7 +2217,7 @@ func file_harpia_store_v1_store_proto_rawDescGZIP() []byte {
 }
 
 var file_harpia_store_v1_store_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_harpia_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_harpia_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_harpia_store_v1_store_proto_goTypes = []any{
 	(Capability)(0),                  // 0: harpia.store.v1.Capability
 	(SettingType)(0),                 // 1: harpia.store.v1.SettingType
@@ -2153,92 +2225,94 @@ var file_harpia_store_v1_store_proto_goTypes = []any{
 	(*Setting)(nil),                  // 3: harpia.store.v1.Setting
 	(*DescribeRequest)(nil),          // 4: harpia.store.v1.DescribeRequest
 	(*DescribeResponse)(nil),         // 5: harpia.store.v1.DescribeResponse
-	(*SettingValue)(nil),             // 6: harpia.store.v1.SettingValue
-	(*ConfigureRequest)(nil),         // 7: harpia.store.v1.ConfigureRequest
-	(*ConfigureResponse)(nil),        // 8: harpia.store.v1.ConfigureResponse
-	(*Entry)(nil),                    // 9: harpia.store.v1.Entry
-	(*GetRequest)(nil),               // 10: harpia.store.v1.GetRequest
-	(*GetResponse)(nil),              // 11: harpia.store.v1.GetResponse
-	(*SetRequest)(nil),               // 12: harpia.store.v1.SetRequest
-	(*SetResponse)(nil),              // 13: harpia.store.v1.SetResponse
-	(*DeleteRequest)(nil),            // 14: harpia.store.v1.DeleteRequest
-	(*DeleteResponse)(nil),           // 15: harpia.store.v1.DeleteResponse
-	(*GetManyRequest)(nil),           // 16: harpia.store.v1.GetManyRequest
-	(*GetManyResponse)(nil),          // 17: harpia.store.v1.GetManyResponse
-	(*SetManyRequest)(nil),           // 18: harpia.store.v1.SetManyRequest
-	(*SetManyResponse)(nil),          // 19: harpia.store.v1.SetManyResponse
-	(*DeleteManyRequest)(nil),        // 20: harpia.store.v1.DeleteManyRequest
-	(*DeleteManyResponse)(nil),       // 21: harpia.store.v1.DeleteManyResponse
-	(*SetIfAbsentRequest)(nil),       // 22: harpia.store.v1.SetIfAbsentRequest
-	(*SetIfAbsentResponse)(nil),      // 23: harpia.store.v1.SetIfAbsentResponse
-	(*CompareAndSwapRequest)(nil),    // 24: harpia.store.v1.CompareAndSwapRequest
-	(*CompareAndSwapResponse)(nil),   // 25: harpia.store.v1.CompareAndSwapResponse
-	(*CompareAndDeleteRequest)(nil),  // 26: harpia.store.v1.CompareAndDeleteRequest
-	(*CompareAndDeleteResponse)(nil), // 27: harpia.store.v1.CompareAndDeleteResponse
-	(*IncrementRequest)(nil),         // 28: harpia.store.v1.IncrementRequest
-	(*IncrementResponse)(nil),        // 29: harpia.store.v1.IncrementResponse
-	(*TouchRequest)(nil),             // 30: harpia.store.v1.TouchRequest
-	(*TouchResponse)(nil),            // 31: harpia.store.v1.TouchResponse
-	(*ScanRequest)(nil),              // 32: harpia.store.v1.ScanRequest
-	(*ScanResponse)(nil),             // 33: harpia.store.v1.ScanResponse
-	(*ClearRequest)(nil),             // 34: harpia.store.v1.ClearRequest
-	(*ClearResponse)(nil),            // 35: harpia.store.v1.ClearResponse
-	(*WatchRequest)(nil),             // 36: harpia.store.v1.WatchRequest
-	(*WatchResponse)(nil),            // 37: harpia.store.v1.WatchResponse
-	(*FlushRequest)(nil),             // 38: harpia.store.v1.FlushRequest
-	(*FlushResponse)(nil),            // 39: harpia.store.v1.FlushResponse
+	(*Lane)(nil),                     // 6: harpia.store.v1.Lane
+	(*SettingValue)(nil),             // 7: harpia.store.v1.SettingValue
+	(*ConfigureRequest)(nil),         // 8: harpia.store.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),        // 9: harpia.store.v1.ConfigureResponse
+	(*Entry)(nil),                    // 10: harpia.store.v1.Entry
+	(*GetRequest)(nil),               // 11: harpia.store.v1.GetRequest
+	(*GetResponse)(nil),              // 12: harpia.store.v1.GetResponse
+	(*SetRequest)(nil),               // 13: harpia.store.v1.SetRequest
+	(*SetResponse)(nil),              // 14: harpia.store.v1.SetResponse
+	(*DeleteRequest)(nil),            // 15: harpia.store.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 16: harpia.store.v1.DeleteResponse
+	(*GetManyRequest)(nil),           // 17: harpia.store.v1.GetManyRequest
+	(*GetManyResponse)(nil),          // 18: harpia.store.v1.GetManyResponse
+	(*SetManyRequest)(nil),           // 19: harpia.store.v1.SetManyRequest
+	(*SetManyResponse)(nil),          // 20: harpia.store.v1.SetManyResponse
+	(*DeleteManyRequest)(nil),        // 21: harpia.store.v1.DeleteManyRequest
+	(*DeleteManyResponse)(nil),       // 22: harpia.store.v1.DeleteManyResponse
+	(*SetIfAbsentRequest)(nil),       // 23: harpia.store.v1.SetIfAbsentRequest
+	(*SetIfAbsentResponse)(nil),      // 24: harpia.store.v1.SetIfAbsentResponse
+	(*CompareAndSwapRequest)(nil),    // 25: harpia.store.v1.CompareAndSwapRequest
+	(*CompareAndSwapResponse)(nil),   // 26: harpia.store.v1.CompareAndSwapResponse
+	(*CompareAndDeleteRequest)(nil),  // 27: harpia.store.v1.CompareAndDeleteRequest
+	(*CompareAndDeleteResponse)(nil), // 28: harpia.store.v1.CompareAndDeleteResponse
+	(*IncrementRequest)(nil),         // 29: harpia.store.v1.IncrementRequest
+	(*IncrementResponse)(nil),        // 30: harpia.store.v1.IncrementResponse
+	(*TouchRequest)(nil),             // 31: harpia.store.v1.TouchRequest
+	(*TouchResponse)(nil),            // 32: harpia.store.v1.TouchResponse
+	(*ScanRequest)(nil),              // 33: harpia.store.v1.ScanRequest
+	(*ScanResponse)(nil),             // 34: harpia.store.v1.ScanResponse
+	(*ClearRequest)(nil),             // 35: harpia.store.v1.ClearRequest
+	(*ClearResponse)(nil),            // 36: harpia.store.v1.ClearResponse
+	(*WatchRequest)(nil),             // 37: harpia.store.v1.WatchRequest
+	(*WatchResponse)(nil),            // 38: harpia.store.v1.WatchResponse
+	(*FlushRequest)(nil),             // 39: harpia.store.v1.FlushRequest
+	(*FlushResponse)(nil),            // 40: harpia.store.v1.FlushResponse
 }
 var file_harpia_store_v1_store_proto_depIdxs = []int32{
 	1,  // 0: harpia.store.v1.Setting.type:type_name -> harpia.store.v1.SettingType
 	2,  // 1: harpia.store.v1.Setting.source:type_name -> harpia.store.v1.SettingSource
 	0,  // 2: harpia.store.v1.DescribeResponse.capabilities:type_name -> harpia.store.v1.Capability
 	3,  // 3: harpia.store.v1.DescribeResponse.settings:type_name -> harpia.store.v1.Setting
-	6,  // 4: harpia.store.v1.ConfigureRequest.settings:type_name -> harpia.store.v1.SettingValue
-	9,  // 5: harpia.store.v1.GetResponse.entry:type_name -> harpia.store.v1.Entry
-	9,  // 6: harpia.store.v1.SetRequest.entry:type_name -> harpia.store.v1.Entry
-	11, // 7: harpia.store.v1.GetManyResponse.results:type_name -> harpia.store.v1.GetResponse
-	12, // 8: harpia.store.v1.SetManyRequest.items:type_name -> harpia.store.v1.SetRequest
-	9,  // 9: harpia.store.v1.SetIfAbsentRequest.entry:type_name -> harpia.store.v1.Entry
-	9,  // 10: harpia.store.v1.CompareAndSwapRequest.entry:type_name -> harpia.store.v1.Entry
-	4,  // 11: harpia.store.v1.Store.Describe:input_type -> harpia.store.v1.DescribeRequest
-	7,  // 12: harpia.store.v1.Store.Configure:input_type -> harpia.store.v1.ConfigureRequest
-	10, // 13: harpia.store.v1.Store.Get:input_type -> harpia.store.v1.GetRequest
-	12, // 14: harpia.store.v1.Store.Set:input_type -> harpia.store.v1.SetRequest
-	14, // 15: harpia.store.v1.Store.Delete:input_type -> harpia.store.v1.DeleteRequest
-	16, // 16: harpia.store.v1.Store.GetMany:input_type -> harpia.store.v1.GetManyRequest
-	18, // 17: harpia.store.v1.Store.SetMany:input_type -> harpia.store.v1.SetManyRequest
-	20, // 18: harpia.store.v1.Store.DeleteMany:input_type -> harpia.store.v1.DeleteManyRequest
-	22, // 19: harpia.store.v1.Store.SetIfAbsent:input_type -> harpia.store.v1.SetIfAbsentRequest
-	24, // 20: harpia.store.v1.Store.CompareAndSwap:input_type -> harpia.store.v1.CompareAndSwapRequest
-	26, // 21: harpia.store.v1.Store.CompareAndDelete:input_type -> harpia.store.v1.CompareAndDeleteRequest
-	28, // 22: harpia.store.v1.Store.Increment:input_type -> harpia.store.v1.IncrementRequest
-	30, // 23: harpia.store.v1.Store.Touch:input_type -> harpia.store.v1.TouchRequest
-	32, // 24: harpia.store.v1.Store.Scan:input_type -> harpia.store.v1.ScanRequest
-	34, // 25: harpia.store.v1.Store.Clear:input_type -> harpia.store.v1.ClearRequest
-	36, // 26: harpia.store.v1.Store.Watch:input_type -> harpia.store.v1.WatchRequest
-	38, // 27: harpia.store.v1.Store.Flush:input_type -> harpia.store.v1.FlushRequest
-	5,  // 28: harpia.store.v1.Store.Describe:output_type -> harpia.store.v1.DescribeResponse
-	8,  // 29: harpia.store.v1.Store.Configure:output_type -> harpia.store.v1.ConfigureResponse
-	11, // 30: harpia.store.v1.Store.Get:output_type -> harpia.store.v1.GetResponse
-	13, // 31: harpia.store.v1.Store.Set:output_type -> harpia.store.v1.SetResponse
-	15, // 32: harpia.store.v1.Store.Delete:output_type -> harpia.store.v1.DeleteResponse
-	17, // 33: harpia.store.v1.Store.GetMany:output_type -> harpia.store.v1.GetManyResponse
-	19, // 34: harpia.store.v1.Store.SetMany:output_type -> harpia.store.v1.SetManyResponse
-	21, // 35: harpia.store.v1.Store.DeleteMany:output_type -> harpia.store.v1.DeleteManyResponse
-	23, // 36: harpia.store.v1.Store.SetIfAbsent:output_type -> harpia.store.v1.SetIfAbsentResponse
-	25, // 37: harpia.store.v1.Store.CompareAndSwap:output_type -> harpia.store.v1.CompareAndSwapResponse
-	27, // 38: harpia.store.v1.Store.CompareAndDelete:output_type -> harpia.store.v1.CompareAndDeleteResponse
-	29, // 39: harpia.store.v1.Store.Increment:output_type -> harpia.store.v1.IncrementResponse
-	31, // 40: harpia.store.v1.Store.Touch:output_type -> harpia.store.v1.TouchResponse
-	33, // 41: harpia.store.v1.Store.Scan:output_type -> harpia.store.v1.ScanResponse
-	35, // 42: harpia.store.v1.Store.Clear:output_type -> harpia.store.v1.ClearResponse
-	37, // 43: harpia.store.v1.Store.Watch:output_type -> harpia.store.v1.WatchResponse
-	39, // 44: harpia.store.v1.Store.Flush:output_type -> harpia.store.v1.FlushResponse
-	28, // [28:45] is the sub-list for method output_type
-	11, // [11:28] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 4: harpia.store.v1.DescribeResponse.lane:type_name -> harpia.store.v1.Lane
+	7,  // 5: harpia.store.v1.ConfigureRequest.settings:type_name -> harpia.store.v1.SettingValue
+	10, // 6: harpia.store.v1.GetResponse.entry:type_name -> harpia.store.v1.Entry
+	10, // 7: harpia.store.v1.SetRequest.entry:type_name -> harpia.store.v1.Entry
+	12, // 8: harpia.store.v1.GetManyResponse.results:type_name -> harpia.store.v1.GetResponse
+	13, // 9: harpia.store.v1.SetManyRequest.items:type_name -> harpia.store.v1.SetRequest
+	10, // 10: harpia.store.v1.SetIfAbsentRequest.entry:type_name -> harpia.store.v1.Entry
+	10, // 11: harpia.store.v1.CompareAndSwapRequest.entry:type_name -> harpia.store.v1.Entry
+	4,  // 12: harpia.store.v1.Store.Describe:input_type -> harpia.store.v1.DescribeRequest
+	8,  // 13: harpia.store.v1.Store.Configure:input_type -> harpia.store.v1.ConfigureRequest
+	11, // 14: harpia.store.v1.Store.Get:input_type -> harpia.store.v1.GetRequest
+	13, // 15: harpia.store.v1.Store.Set:input_type -> harpia.store.v1.SetRequest
+	15, // 16: harpia.store.v1.Store.Delete:input_type -> harpia.store.v1.DeleteRequest
+	17, // 17: harpia.store.v1.Store.GetMany:input_type -> harpia.store.v1.GetManyRequest
+	19, // 18: harpia.store.v1.Store.SetMany:input_type -> harpia.store.v1.SetManyRequest
+	21, // 19: harpia.store.v1.Store.DeleteMany:input_type -> harpia.store.v1.DeleteManyRequest
+	23, // 20: harpia.store.v1.Store.SetIfAbsent:input_type -> harpia.store.v1.SetIfAbsentRequest
+	25, // 21: harpia.store.v1.Store.CompareAndSwap:input_type -> harpia.store.v1.CompareAndSwapRequest
+	27, // 22: harpia.store.v1.Store.CompareAndDelete:input_type -> harpia.store.v1.CompareAndDeleteRequest
+	29, // 23: harpia.store.v1.Store.Increment:input_type -> harpia.store.v1.IncrementRequest
+	31, // 24: harpia.store.v1.Store.Touch:input_type -> harpia.store.v1.TouchRequest
+	33, // 25: harpia.store.v1.Store.Scan:input_type -> harpia.store.v1.ScanRequest
+	35, // 26: harpia.store.v1.Store.Clear:input_type -> harpia.store.v1.ClearRequest
+	37, // 27: harpia.store.v1.Store.Watch:input_type -> harpia.store.v1.WatchRequest
+	39, // 28: harpia.store.v1.Store.Flush:input_type -> harpia.store.v1.FlushRequest
+	5,  // 29: harpia.store.v1.Store.Describe:output_type -> harpia.store.v1.DescribeResponse
+	9,  // 30: harpia.store.v1.Store.Configure:output_type -> harpia.store.v1.ConfigureResponse
+	12, // 31: harpia.store.v1.Store.Get:output_type -> harpia.store.v1.GetResponse
+	14, // 32: harpia.store.v1.Store.Set:output_type -> harpia.store.v1.SetResponse
+	16, // 33: harpia.store.v1.Store.Delete:output_type -> harpia.store.v1.DeleteResponse
+	18, // 34: harpia.store.v1.Store.GetMany:output_type -> harpia.store.v1.GetManyResponse
+	20, // 35: harpia.store.v1.Store.SetMany:output_type -> harpia.store.v1.SetManyResponse
+	22, // 36: harpia.store.v1.Store.DeleteMany:output_type -> harpia.store.v1.DeleteManyResponse
+	24, // 37: harpia.store.v1.Store.SetIfAbsent:output_type -> harpia.store.v1.SetIfAbsentResponse
+	26, // 38: harpia.store.v1.Store.CompareAndSwap:output_type -> harpia.store.v1.CompareAndSwapResponse
+	28, // 39: harpia.store.v1.Store.CompareAndDelete:output_type -> harpia.store.v1.CompareAndDeleteResponse
+	30, // 40: harpia.store.v1.Store.Increment:output_type -> harpia.store.v1.IncrementResponse
+	32, // 41: harpia.store.v1.Store.Touch:output_type -> harpia.store.v1.TouchResponse
+	34, // 42: harpia.store.v1.Store.Scan:output_type -> harpia.store.v1.ScanResponse
+	36, // 43: harpia.store.v1.Store.Clear:output_type -> harpia.store.v1.ClearResponse
+	38, // 44: harpia.store.v1.Store.Watch:output_type -> harpia.store.v1.WatchResponse
+	40, // 45: harpia.store.v1.Store.Flush:output_type -> harpia.store.v1.FlushResponse
+	29, // [29:46] is the sub-list for method output_type
+	12, // [12:29] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_harpia_store_v1_store_proto_init() }
@@ -2252,7 +2326,7 @@ func file_harpia_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_harpia_store_v1_store_proto_rawDesc), len(file_harpia_store_v1_store_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,54 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// lanes are the two connections of a plugin's lane: large values have one of
+// their own, so that small ones do not wait for them.
+type lanes struct {
+	small, large *lane
+}
+
+// laneSmall is the longest value that goes over the connection for small ones.
+const laneSmall = 256 << 10
+
+// call makes a call over the lane.
+func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer, error) {
+	now := time.Now()
+	to, carries := l.small, len(r.value)+len(r.old)
+	if carries > laneSmall {
+		to = l.large
+	}
+	deadline := now.Add(CallTimeout + time.Second*time.Duration(carries/(16<<20)))
+	a, err := to.do(ctx, r, now, deadline)
+	if err == nil && a.flags&flagTooLarge != 0 {
+		now = time.Now()
+		deadline = now.Add(CallTimeout + time.Second*time.Duration(c.info.Limits.MaxValue/(16<<20)))
+		a, err = l.large.do(ctx, r, now, deadline)
+	}
+	switch {
+	case err == nil && a.status == codes.OK:
+		return a, nil
+	case err == nil:
+		err = c.failed(ctx, status.Error(a.status, string(a.rest)))
+	case errors.Is(err, errLate):
+		err = c.noAnswer()
+	case errors.Is(err, ErrBroken):
+		err = fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, err)
+	}
+	return laneAnswer{}, err
+}
+
+func (l *lanes) close() {
+	l.small.close()
+	l.large.close()
+}

@@ -1,0 +1,131 @@
+package shared
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// What arrives together at a store that is not Quick is answered together, if
+// the store takes batches: their callers all wait, so no order among them was
+// promised to any, and a store that syncs its writes does so once.
+
+// startAll has requests answered while others are.
+func (s *laneServer) startAll(ctx context.Context, requests []laneRequest) {
+	for i := range requests {
+		// The frames' memory is read into again.
+		r := &requests[i]
+		r.old, r.value = slices.Clone(r.old), slices.Clone(r.value)
+	}
+	if len(requests) < 2 || s.check(cache.CanBatch) != nil {
+		for _, r := range requests {
+			s.start(ctx, []laneRequest{r}, nil)
+		}
+		return
+	}
+	var gets, sets, deletes []laneRequest
+	for _, r := range requests {
+		switch r.op {
+		case laneGet:
+			gets = append(gets, r)
+		case laneSet:
+			sets = append(sets, r)
+		case laneDelete:
+			deletes = append(deletes, r)
+		default:
+			s.start(ctx, []laneRequest{r}, nil)
+		}
+	}
+	s.start(ctx, gets, s.getAll)
+	s.start(ctx, sets, s.setAll)
+	s.start(ctx, deletes, s.deleteAll)
+}
+
+// start answers requests in a goroutine: with together if it can, or else one
+// after the other.
+func (s *laneServer) start(ctx context.Context, requests []laneRequest, together func(context.Context, []laneRequest) ([]laneAnswer, error)) {
+	if len(requests) == 0 {
+		return
+	}
+	s.calls <- struct{}{}
+	s.ended.Go(func() {
+		defer func() { <-s.calls }()
+		left := uint32(0)
+		for i := range requests {
+			left = max(left, requests[i].left)
+		}
+		if left > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(left)*time.Millisecond)
+			defer cancel()
+		}
+		var answers []laneAnswer
+		if len(requests) > 1 {
+			var err error
+			if answers, err = s.guarded(ctx, requests, together); err != nil {
+				answers = nil // one of them may be at fault
+			}
+		}
+		for i := len(answers); i < len(requests); i++ {
+			answers = append(answers, s.answer(ctx, &requests[i]))
+		}
+		// Only the end of the connection keeps an answer from being queued.
+		_ = s.out.add(context.Background(), time.Now().Add(outboxStall), func(b []byte) []byte {
+			for i := range answers {
+				answers[i].id = requests[i].id
+				b = answers[i].append(b)
+			}
+			return b
+		})
+	})
+}
+
+// guarded makes one call for all requests.
+func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call func(context.Context, []laneRequest) ([]laneAnswer, error)) (a []laneAnswer, err error) {
+	most := s.info.Load().Limits.MaxValue
+	for i := range requests {
+		if err := cache.CheckEntry(requests[i].key, cache.Entry{Value: requests[i].value}, most); err != nil {
+			return nil, err
+		}
+	}
+	if !s.guard.calls.TryRLock() {
+		return nil, cache.ErrClosed
+	}
+	defer s.guard.calls.RUnlock()
+	defer func() { s.guard.recovered("the lane", recover(), &err) }()
+	return call(ctx, requests)
+}
+
+func (s *laneServer) getAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
+	found, err := cache.GetMany(ctx, s.store, keysOf(requests))
+	if err != nil || len(found) != len(requests) {
+		return nil, err
+	}
+	answers := make([]laneAnswer, len(found))
+	for i, f := range found {
+		answers[i] = s.found(f.Entry, f.Found)
+	}
+	return answers, nil
+}
+
+func (s *laneServer) setAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
+	items := make([]cache.Item, len(requests))
+	for i, r := range requests {
+		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: fromMillis(r.expires)}}
+	}
+	return make([]laneAnswer, len(items)), cache.SetMany(ctx, s.store, items)
+}
+
+func (s *laneServer) deleteAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
+	return make([]laneAnswer, len(requests)), cache.DeleteMany(ctx, s.store, keysOf(requests))
+}
+
+func keysOf(requests []laneRequest) []string {
+	keys := make([]string, len(requests))
+	for i := range requests {
+		keys[i] = requests[i].key
+	}
+	return keys
+}

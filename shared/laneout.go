@@ -1,0 +1,158 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// outbox writes frames to a connection. Whoever adds one when nobody writes,
+// writes, and what others add meanwhile goes with the next write: a busy lane
+// makes few system calls, and needs no goroutine to make them.
+type outbox struct {
+	conn net.Conn
+	// broken is told, once, why nothing more can be written.
+	broken func(error)
+
+	mu      sync.Mutex
+	queue   []byte
+	spare   []byte // what queue takes turns with
+	writing bool
+	failed  bool
+	space   chan struct{} // not nil: somebody waits for the queue to be taken; closed then
+}
+
+const (
+	// outboxBound is how many bytes are queued before those who add more wait.
+	outboxBound = 4 << 20
+	// outboxRounds is how many writes one caller makes for others.
+	outboxRounds = 8
+	// outboxTick is how long a caller waits for the other side to take what it
+	// writes; a goroutine goes on after that.
+	outboxTick = 20 * time.Millisecond
+	// outboxStall is how long the other side may take nothing at all.
+	outboxStall = 30 * time.Second
+)
+
+// add queues what frame appends, and has it written. It waits while too much is
+// queued: until deadline, which is errLate, or the end of ctx.
+func (o *outbox) add(ctx context.Context, deadline time.Time, frame func([]byte) []byte) error {
+	o.mu.Lock()
+	for len(o.queue) > outboxBound && !o.failed {
+		if err := o.await(ctx, deadline); err != nil {
+			o.mu.Unlock()
+			return err
+		}
+	}
+	o.queue = frame(o.queue)
+	if o.writing || o.failed {
+		o.mu.Unlock()
+		return nil
+	}
+	o.writing = true
+	o.mu.Unlock()
+	// Others that are about to add something may join this write.
+	runtime.Gosched()
+	o.write()
+	return nil
+}
+
+// await waits until the queue has been taken; o.mu is held before and after.
+func (o *outbox) await(ctx context.Context, deadline time.Time) error {
+	if o.space == nil {
+		o.space = make(chan struct{})
+	}
+	space := o.space
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-space:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errLate
+	}
+}
+
+// take returns what is queued; o.mu is held.
+func (o *outbox) take() []byte {
+	b := o.queue
+	o.queue, o.spare = o.spare[:0], nil
+	if o.space != nil {
+		close(o.space)
+		o.space = nil
+	}
+	return b
+}
+
+// write writes what is queued, for some rounds. A goroutine of its own writes
+// what comes after that, or is not taken at once.
+func (o *outbox) write() {
+	for round := 1; ; round++ {
+		o.mu.Lock()
+		if len(o.queue) == 0 || o.failed {
+			o.writing = false
+			o.mu.Unlock()
+			return
+		}
+		b := o.take()
+		o.mu.Unlock()
+		_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTick))
+		n, err := o.conn.Write(b)
+		switch {
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+			o.fail(err)
+		case err != nil || round == outboxRounds:
+			go o.writeOn(b[n:])
+			return
+		case cap(b) <= outboxBound:
+			o.mu.Lock()
+			o.spare = b
+			o.mu.Unlock()
+		}
+	}
+}
+
+// writeOn writes rest, and then what is queued, until nothing is.
+func (o *outbox) writeOn(rest []byte) {
+	for {
+		for len(rest) > 0 {
+			_ = o.conn.SetWriteDeadline(time.Now().Add(outboxStall))
+			n, err := o.conn.Write(rest)
+			if rest = rest[n:]; err != nil && n == 0 {
+				o.fail(err)
+				break
+			}
+		}
+		o.mu.Lock()
+		if len(o.queue) == 0 || o.failed {
+			o.writing = false
+			o.mu.Unlock()
+			return
+		}
+		rest = o.take()
+		o.mu.Unlock()
+	}
+}
+
+// fail lets nothing more be written.
+func (o *outbox) fail(err error) {
+	o.mu.Lock()
+	first := !o.failed
+	o.failed = true
+	if o.space != nil {
+		close(o.space)
+		o.space = nil
+	}
+	o.mu.Unlock()
+	if first {
+		o.broken(err)
+	}
+}

@@ -1,0 +1,171 @@
+package shared
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// Quick is a store that says whether its calls take so little time, and wait
+// for nothing, that one after the other is faster than all at once. A store
+// that is not Quick has many calls at a time.
+type Quick interface {
+	Quick() bool
+}
+
+// laneServer is the plugin's end of one connection of the lane.
+type laneServer struct {
+	*server
+	guard *guard
+	conn  net.Conn
+	// longest is the longest value that this connection carries.
+	longest int
+	quick   bool
+
+	out   outbox
+	calls chan struct{} // has room for those that may run at a time
+	ended sync.WaitGroup
+}
+
+// laneCalls is how many calls of a store that is not Quick run at a time.
+const laneCalls = 256
+
+// serve answers until the connection ends, and waits for the calls under way.
+func (s *laneServer) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.ended.Wait()
+	defer cancel()
+	defer func() { _ = s.conn.Close() }()
+	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }}
+	s.calls = make(chan struct{}, laneCalls)
+	in := frames{longest: requestHead + cache.MaxKey + 4 + 2*s.longest}
+	var answers []byte
+	var requests []laneRequest
+	for {
+		n, err := s.conn.Read(in.room())
+		if n == 0 && err != nil {
+			return err
+		}
+		in.read(n)
+		requests = requests[:0]
+		for {
+			frame, err := in.next()
+			if err != nil {
+				return err
+			}
+			if frame == nil {
+				break
+			}
+			r, err := parseRequest(frame)
+			if err != nil {
+				return err
+			}
+			if !s.quick {
+				requests = append(requests, r)
+				continue
+			}
+			a := s.answer(ctx, &r)
+			answers = a.append(answers)
+		}
+		s.startAll(ctx, requests)
+		if len(answers) == 0 {
+			continue
+		}
+		if _, err := s.conn.Write(answers); err != nil {
+			return err
+		}
+		if answers = answers[:0]; cap(answers) > outboxBound {
+			answers = nil
+		}
+	}
+}
+
+// answer does what a request asks for.
+func (s *laneServer) answer(ctx context.Context, r *laneRequest) laneAnswer {
+	a, err := s.call(ctx, r)
+	if err != nil {
+		st := status.Convert(err)
+		a = laneAnswer{status: st.Code(), rest: []byte(st.Message())}
+	}
+	a.id = r.id
+	return a
+}
+
+// call makes the call to the store. Its error is a status.
+func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, err error) {
+	if err := s.check(laneNeeds[r.op]); err != nil {
+		return a, err
+	}
+	if err := cache.CheckKey(r.key); err != nil {
+		return a, toStatus(err)
+	}
+	most := s.info.Load().Limits.MaxValue
+	if n := max(len(r.value), len(r.old)); n > most {
+		return a, toStatus(fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, n, most))
+	}
+	if !s.guard.calls.TryRLock() {
+		return a, toStatus(cache.ErrClosed)
+	}
+	defer s.guard.calls.RUnlock()
+	defer func() { s.guard.recovered("the lane", recover(), &err) }()
+	var done bool
+	key, expires := r.key, fromMillis(r.expires)
+	switch r.op {
+	case laneGet:
+		var e cache.Entry
+		e, done, err = s.store.Get(ctx, key)
+		a = s.found(e, done)
+	case laneSet:
+		err = s.store.Set(ctx, key, cache.Entry{Value: s.own(r.value), Expires: expires})
+	case laneDelete:
+		err = s.store.Delete(ctx, key)
+	case laneAdd:
+		done, err = cache.SetIfAbsent(ctx, s.store, key, cache.Entry{Value: s.own(r.value), Expires: expires})
+	case laneSwap:
+		done, err = cache.CompareAndSwap(ctx, s.store, key, r.old, cache.Entry{Value: s.own(r.value), Expires: expires})
+	case laneSwapDel:
+		done, err = cache.CompareAndDelete(ctx, s.store, key, r.old)
+	case laneCount:
+		var sum int64
+		var until time.Time
+		sum, until, err = cache.Increment(ctx, s.store, key, r.delta, expires)
+		a.rest, a.expires = binary.LittleEndian.AppendUint64(nil, uint64(sum)), toMillis(until)
+	case laneTouch:
+		done, err = cache.Touch(ctx, s.store, key, expires)
+	}
+	if err != nil {
+		return laneAnswer{}, toStatus(err)
+	}
+	a.status = codes.OK
+	if done {
+		a.flags |= flagTrue
+	}
+	return a, nil
+}
+
+// found is the answer of a Get.
+func (s *laneServer) found(e cache.Entry, found bool) laneAnswer {
+	switch {
+	case !found:
+		return laneAnswer{}
+	case len(e.Value) > s.longest && s.longest < s.info.Load().Limits.MaxValue:
+		return laneAnswer{flags: flagTooLarge}
+	}
+	return laneAnswer{flags: flagTrue, rest: e.Value, expires: toMillis(e.Expires)}
+}
+
+// own copies a value out of the frame's memory, since the store keeps it.
+func (s *laneServer) own(value []byte) []byte {
+	if !s.quick {
+		return value // startAll has done so
+	}
+	return append(make([]byte, 0, len(value)), value...)
+}
