@@ -110,6 +110,9 @@ func (in *instance) abort() {
 }
 
 func (in *instance) cleanUp() {
+	if in.client != nil {
+		in.client.Close()
+	}
 	if in.plug != nil {
 		in.plug.Kill()
 	}

@@ -132,6 +132,11 @@ func (in *instance) configure(ctx context.Context, u URL, o *Options) error {
 	if _, err := in.client.Describe(ctx); err != nil {
 		return fmt.Errorf("pluginstore: describe %s: %w", in.client.Info().Name, err)
 	}
+	if !o.NoLane {
+		if err := in.client.OpenLane(in.pid()); err != nil {
+			in.log.Warn("calls go over gRPC", "error", err)
+		}
+	}
 	in.log.Debug("plugin is ready", "pid", in.proc.ID(), "version", in.client.Info().Version)
 	return nil
 }

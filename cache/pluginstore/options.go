@@ -30,6 +30,9 @@ type Options struct {
 	// in languages where certificates are hard to make. The socket is in a
 	// directory that only this user can enter.
 	NoTLS bool
+	// NoLane makes all calls over gRPC, also where the plugin offers a faster
+	// path on the same machine.
+	NoLane bool
 	// Fallback says what serves while the plugin does not.
 	Fallback Fallback
 	// Restart says when a plugin that died is started again.

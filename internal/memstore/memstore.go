@@ -19,6 +19,7 @@ type Store struct {
 var (
 	_ shared.Describer  = (*Store)(nil)
 	_ shared.Configurer = (*Store)(nil)
+	_ shared.Quick      = (*Store)(nil)
 )
 
 // Describe implements shared.Describer.
@@ -33,6 +34,9 @@ func (*Store) Describe() shared.Description {
 		},
 	}
 }
+
+// Quick implements shared.Quick.
+func (*Store) Quick() bool { return true }
 
 // Configure implements shared.Configurer.
 func (s *Store) Configure(_ context.Context, set shared.Settings) error {
