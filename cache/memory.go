@@ -41,7 +41,7 @@ func (o MemoryOptions) validate() error {
 // It keeps within its bounds by evicting entries, and holds them whenever no
 // write is under way; only an entry that is alone may pass MaxBytes, by its
 // key and its overhead. Entries that have expired go first. Of the others those
-// that were not read go before those that were (SIEVE), the youngest quarter
+// that were not read go before those that were (SIEVE), the youngest fifth
 // only when nothing else is left, and the entry just written never: however
 // busy the older entries are, they do not keep a new one out.
 //

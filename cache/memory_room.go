@@ -17,7 +17,10 @@ type memoryUsage struct {
 // insert counts an entry and returns its order.
 func (u *memoryUsage) insert(bytes int64) uint32 {
 	u.bytes.Add(bytes)
-	return uint32(u.inserted.Add(1))
+	if order := uint32(u.inserted.Add(1)); order != memorySettled {
+		return order
+	}
+	return memorySettled + 1
 }
 
 func (u *memoryUsage) grow(bytes int64) {
@@ -85,7 +88,7 @@ func (m *Memory) evictOne(own *memoryShard, keep *memoryEntry) bool {
 	for _, age := range []memoryAge{age, {}} {
 		for range m.shards {
 			s, _ := m.nextShard()
-			if m.evict(s, 1, func(v *memorySieve) *memoryEntry { return v.next(age, keep) }) {
+			if m.evict(s, 1, func(v *memorySieve) *memoryEntry { return v.any(age, keep) }) {
 				return true
 			}
 		}
@@ -104,7 +107,11 @@ func (m *Memory) nextShard() (s *memoryShard, round int) {
 func (m *Memory) evict(s *memoryShard, atLeast int, choose func(*memorySieve) *memoryEntry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !m.usage.over() || s.index.live >= atLeast && s.evict(choose(&s.sieve))
+	if !m.usage.over() {
+		return true
+	}
+	s.sieve.came.fit(s.index.live)
+	return s.index.live >= atLeast && s.evict(choose(&s.sieve))
 }
 
 // reap removes expired entries until the bounds hold.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -110,8 +111,11 @@ func TestMemoryEvictsWhatIsNotRead(t *testing.T) {
 	memoryHas(t, m, "c")
 	memorySet(t, m, "e", cache.Entry{})
 	memorySet(t, m, "f", cache.Entry{})
-	if got, want := fmt.Sprint(memoryKeys(t, m, "")), "[a c e f]"; got != want {
-		t.Errorf("left are %v, want %v", got, want)
+	left := memoryKeys(t, m, "")
+	for _, key := range []string{"a", "c", "f"} {
+		if !slices.Contains(left, key) {
+			t.Errorf("left are %v; want %s, which was read or is the newest", left, key)
+		}
 	}
 }
 
@@ -122,14 +126,14 @@ func TestMemoryForgetsOldReads(t *testing.T) {
 		memorySet(t, m, key, cache.Entry{})
 	}
 	memorySet(t, m, "e", cache.Entry{})
-	if got, want := fmt.Sprint(memoryKeys(t, m, "")), "[a c d e]"; got != want {
-		t.Errorf("left are %v, want %v", got, want)
+	if left := memoryKeys(t, m, ""); !slices.Contains(left, "a") {
+		t.Errorf("left are %v; want a, which was written twice", left)
 	}
-	for i := range 100 {
+	for i := range 200 {
 		memorySet(t, m, strconv.Itoa(i), cache.Entry{})
 	}
 	if memoryHas(t, m, "a") {
-		t.Error("a is there after 100 other keys")
+		t.Error("a is there after 200 other keys")
 	}
 }
 
@@ -148,11 +152,11 @@ func TestMemoryFollowsAShift(t *testing.T) {
 	for i := range uint64(loop) {
 		keys = append(keys, i)
 	}
-	for range 20 {
+	for range 40 {
 		memoryHits(t, m, keys, nil)
 	}
 	if hits := memoryHits(t, m, keys, nil); hits < loop {
-		t.Errorf("after 20 rounds through %d keys, %d are there", loop, hits)
+		t.Errorf("after 40 rounds through %d keys, %d are there", loop, hits)
 	}
 }
 
@@ -288,5 +292,24 @@ func TestMemoryHitsAsOftenAsLRU(t *testing.T) {
 				t.Errorf("%d hits, an LRU of %d entries has %d", got, c.entries, lru)
 			}
 		})
+	}
+}
+
+// A loop over more keys than there is room for does not drive out what is
+// wanted more often, and a part of it stays.
+func TestMemoryWithstandsALoop(t *testing.T) {
+	const n, entries, loop = 300_000, 2000, 4000
+	zipf := rand.NewZipf(rand.New(rand.NewPCG(3, 4)), 1.1, 1, 20_000-1)
+	keys := make([]uint64, n)
+	for i := range keys {
+		keys[i] = zipf.Uint64()
+		if i%3 == 2 {
+			keys[i] = 1<<32 + uint64(i/3%loop)
+		}
+	}
+	got, lru := memoryHits(t, newMemory(t, cache.MemoryOptions{MaxEntries: entries}), keys, nil), lruHits(keys, entries)
+	t.Logf("hit ratio %.4f, of an LRU %.4f", float64(got)/n, float64(lru)/n)
+	if got < lru+lru/8 {
+		t.Errorf("%d hits, an LRU has %d", got, lru)
 	}
 }

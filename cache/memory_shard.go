@@ -18,11 +18,11 @@ type memoryEntry struct {
 	value   []byte
 	expires int64 // Unix milliseconds; 0: never
 
-	visited atomic.Bool // read since the hand last passed, see memorySieve
+	visited atomic.Bool // read since it came or the hand last passed, see memorySieve
 
 	hash         uint32
 	newer, older *memoryEntry // neighbours in memorySieve
-	order        uint32       // entries that had been inserted when it was, modulo 2³²
+	order        uint32       // entries that had been inserted when it was, modulo 2³², or memorySettled
 	expiry       uint32       // its place in memoryExpiry, from 1; 0: none
 }
 
@@ -93,7 +93,7 @@ type memoryShard struct {
 // processor; a shard of few entries would be a poor judge of which is the
 // least useful.
 func memoryShardCount(procs int, o MemoryOptions) (n int, shift uint8) {
-	const fewEntries, fewBytes, mostShards = 64, 1 << 20, 256
+	const fewEntries, fewBytes, mostShards = 256, 1 << 20, 256
 	want := int64(min(8*procs, mostShards))
 	want = min(want, o.MaxBytes/fewBytes)
 	if o.MaxEntries > 0 {
@@ -126,7 +126,7 @@ func (s *memoryShard) insert(e *memoryEntry) {
 	e.order = s.usage.insert(e.size())
 	s.bytes += e.size()
 	s.index.insert(e)
-	s.sieve.insert(e)
+	s.sieve.insert(e, s.usage.age())
 	s.expiry.insert(e)
 }
 
