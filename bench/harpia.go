@@ -10,16 +10,16 @@ import (
 )
 
 // withoutLane has the store speak unary gRPC only.
-func withoutLane(*pluginstore.Options) {}
+func withoutLane(o *pluginstore.Options) { o.NoLane = true }
 
 // openPlugin builds a plugin and opens a store on it, as a host does: mutual
-// TLS, a supervised process. change may alter the options.
+// TLS, a verified program, a supervised process. change may alter the options.
 func (s *site) openPlugin(pkg, settings string, change ...func(*pluginstore.Options)) (*pluginstore.Store, error) {
 	path, err := s.program(pkg)
 	if err != nil {
 		return nil, err
 	}
-	o := &pluginstore.Options{Insecure: []string{path}, Logger: slog.New(slog.DiscardHandler)}
+	o := &pluginstore.Options{Locks: []string{s.lock()}, Logger: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(o)
 	}
