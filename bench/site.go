@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
+
+	"github.com/harpia-go/harpia/cache/pluginstore"
 )
 
 // site is where subjects are set up: a temporary directory, the programs in
@@ -65,18 +68,31 @@ const (
 	coldHost     = "github.com/harpia-go/harpia/bench/coldhost"
 )
 
-// program is the path of a package's program. The first call builds all.
+// program is the path of a package's program. The first call builds all, and
+// pins the plugins: what runs is verified, as it is for users.
 func (s *site) program(pkg string) (string, error) {
 	bin := filepath.Join(s.dir, "bin")
 	if !s.built {
 		for module, pkgs := range map[string][]string{"..": {memoryPlugin, filePlugin, bareHost, barePlugin}, ".": {coldHost}} {
 			// A name that ends in a slash is a directory for all of them.
-			args := append([]string{"build", "-C", module, "-trimpath", "-ldflags=-w", "-o", bin + "/"}, pkgs...)
+			args := append([]string{"build", "-C", module, "-trimpath", "-o", bin + "/"}, pkgs...)
 			if out, err := exec.CommandContext(s.ctx, "go", args...).CombinedOutput(); err != nil {
 				return "", fmt.Errorf("build the programs (run bench in its own directory): %w\n%s", err, out)
+			}
+		}
+		for _, plugin := range []string{memoryPlugin, filePlugin} {
+			if err := s.trust(filepath.Join(bin, path.Base(plugin))); err != nil {
+				return "", err
 			}
 		}
 		s.built = true
 	}
 	return filepath.Join(bin, path.Base(pkg)), nil
+}
+
+func (s *site) lock() string { return filepath.Join(s.dir, "plugins.lock") }
+
+func (s *site) trust(program string) error {
+	_, err := pluginstore.Trust(s.ctx, program, &pluginstore.Options{Logger: slog.New(slog.DiscardHandler)}, s.lock())
+	return err
 }

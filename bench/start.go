@@ -39,8 +39,8 @@ func openStarts(s *site) ([]subject, error) {
 		return nil, err
 	}
 	return []subject{
-		{"harpia memory", starting(work, nil, host, memory)},
-		{"harpia file", starting(work, nil, host, file+"?dir="+data)},
+		{"harpia memory", starting(work, nil, host, s.lock(), memory)},
+		{"harpia file", starting(work, nil, host, s.lock(), file+"?dir="+data)},
 		{"bare", starting(work, []string{"KV_PLUGIN=" + plugin, "KV_PROTO=grpc"}, bare, "get", "k")},
 	}, nil
 }

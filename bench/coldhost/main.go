@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/harpia-go/harpia/cache/pluginstore"
 )
@@ -20,11 +19,10 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) != 1 {
-		return fmt.Errorf("give a store URL, not %q", args)
+	if len(args) != 2 {
+		return fmt.Errorf("give a lock file and a store URL, not %q", args)
 	}
-	path, _, _ := strings.Cut(args[0], "?")
-	store, err := pluginstore.Open(ctx, args[0], &pluginstore.Options{Insecure: []string{path}, Logger: slog.New(slog.DiscardHandler)})
+	store, err := pluginstore.Open(ctx, args[1], &pluginstore.Options{Locks: args[:1], Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
