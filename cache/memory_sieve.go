@@ -75,7 +75,7 @@ func (v *memorySieve) insert(e *memoryEntry, age memoryAge) {
 	v.came.add(e.hash)
 	v.arrived.insert(e)
 	for range 2 {
-		if oldest := v.arrived.oldest; age.settled(oldest.order) {
+		if oldest := v.arrived.oldest; oldest != nil && age.settled(oldest.order) {
 			v.settle(oldest)
 		}
 	}

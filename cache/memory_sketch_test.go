@@ -51,3 +51,21 @@ func TestMemorySketch(t *testing.T) {
 		t.Error("what was counted for far fewer is kept")
 	}
 }
+
+// What others insert and remove meanwhile may make the newest of a shard old
+// before it is in.
+func TestMemorySieveSettlesTheNewest(t *testing.T) {
+	var v memorySieve
+	e := &memoryEntry{key: "k", order: 1}
+	v.insert(e, memoryAge{inserted: 100})
+	if v.arrived.oldest != nil || v.settled.oldest != e {
+		t.Error("it has not settled")
+	}
+	if got := v.victim(1, memoryAge{inserted: 100}, nil); got != e {
+		t.Errorf("the victim is %v", got)
+	}
+	v.remove(e)
+	if v.settled.oldest != nil || v.settled.newest != nil || v.hand != nil {
+		t.Error("it is still there")
+	}
+}
