@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -98,10 +99,16 @@ func (l *logBuffer) String() string {
 const all = cache.CanBatch | cache.CanAdd | cache.CanSwap | cache.CanCount | cache.CanTouch | cache.CanScan | cache.CanClear
 
 func TestConformance(t *testing.T) {
-	for storeURL, want := range map[string]cache.Capability{"memory": all, "plugin:memory": all, "three": 0} {
-		t.Run(storeURL, func(t *testing.T) {
+	for _, c := range []struct {
+		storeURL string
+		noLane   bool
+		want     cache.Capability
+	}{{"memory", false, all}, {"plugin:memory", false, all}, {"plugin:memory", true, all}, {"three", false, 0}, {"three", true, 0}} {
+		t.Run(fmt.Sprintf("%s, no lane: %v", c.storeURL, c.noLane), func(t *testing.T) {
 			l := newLab(t)
-			storetest.RunWant(t, want, func(t *testing.T) cache.Store { return l.open(t, storeURL, l.options()) })
+			o := l.options()
+			o.NoLane = c.noLane
+			storetest.RunWant(t, c.want, func(t *testing.T) cache.Store { return l.open(t, c.storeURL, o) })
 		})
 	}
 }
