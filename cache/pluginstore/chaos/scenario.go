@@ -86,10 +86,10 @@ func (s scenario) options(place *place, onChange func(pluginstore.Status)) *plug
 		Env:          []string{markVariable},
 		StartTimeout: 3 * time.Second,
 		// Every other store, and the next time the others.
-		NoLane: (place.number+place.number/len(scenarios()))%2 == 1,
-		Restart:      pluginstore.Restart{MinDelay: 10 * time.Millisecond, MaxDelay: 40 * time.Millisecond, Failures: 1 << 30},
-		Journal:      s.journal,
-		OnChange:     onChange,
+		NoLane:   (place.number+place.number/len(scenarios()))%2 == 1,
+		Restart:  pluginstore.Restart{MinDelay: 10 * time.Millisecond, MaxDelay: 40 * time.Millisecond, Failures: 1 << 30},
+		Journal:  s.journal,
+		OnChange: onChange,
 		Insecure: []string{
 			filepath.Join(place.plugins, shared.BinaryPrefix+"memory"),
 			filepath.Join(place.plugins, shared.BinaryPrefix+"file"),
