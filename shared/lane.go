@@ -106,12 +106,7 @@ func (l *lane) do(ctx context.Context, r *laneRequest, now, deadline time.Time) 
 		}
 		l.waiting.add(s)
 		l.mu.Unlock()
-		var given error
-		select {
-		case <-s.turn:
-		case <-ctx.Done():
-			given = ctx.Err()
-		}
+		given := s.await(ctx)
 		l.mu.Lock()
 		if l.waiting.remove(s); given != nil && !s.settled {
 			l.leave(s, given)
@@ -169,6 +164,21 @@ func (l *lane) passOn() {
 	if s := l.waiting.last; s != nil && !l.reading {
 		l.reading, s.reads = true, true
 		s.wake()
+	}
+}
+
+// await waits for the caller's turn to look, or for the end of ctx.
+func (s *slot) await(ctx context.Context) error {
+	done := ctx.Done()
+	if done == nil {
+		<-s.turn
+		return nil
+	}
+	select {
+	case <-s.turn:
+		return nil
+	case <-done:
+		return ctx.Err()
 	}
 }
 
