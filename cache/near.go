@@ -109,14 +109,16 @@ func isExclusive(s Store) bool {
 // Get returns the entry under key and whether there is one: the copy, or what
 // the store has.
 func (n *Near) Get(ctx context.Context, key string) (Entry, bool, error) {
-	e, ok, err := n.copies.Get(ctx, key)
-	if !ok && err == nil {
+	e, err := n.copies.lookup(ctx, key)
+	switch {
+	case err != nil:
+		return Entry{}, false, err
+	case e == nil:
 		return n.fetch(ctx, key)
+	case n.maxTTL != 0:
+		return unpack(e.entry()), true, nil
 	}
-	if ok && n.maxTTL != 0 {
-		e = unpack(e)
-	}
-	return e, ok, err
+	return e.entry(), true, nil
 }
 
 func (n *Near) fetch(ctx context.Context, key string) (Entry, bool, error) {
