@@ -88,7 +88,7 @@ func (l *lane) do(ctx context.Context, r *laneRequest, now, deadline time.Time) 
 	s := l.take(deadline)
 	l.mu.Unlock()
 	r.id = s.id
-	err := l.out.add(ctx, deadline, r.append)
+	err := l.out.add(ctx, deadline, r.add)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -197,12 +197,13 @@ func (l *lane) read(ctx context.Context, s *slot) {
 		batch := l.batch[:0]
 		for failed == nil {
 			var frame []byte
-			if frame, failed = l.in.next(); frame == nil {
+			var own bool
+			if frame, own, failed = l.in.next(); frame == nil {
 				break
 			}
 			var a laneAnswer
 			if a, failed = parseAnswer(frame); failed == nil {
-				if len(a.rest) > 0 {
+				if len(a.rest) > 0 && !own {
 					a.rest = append(make([]byte, 0, len(a.rest)), a.rest...)
 				}
 				batch = append(batch, a)

@@ -100,7 +100,7 @@ func requestsOf(t *testing.T, conn net.Conn, n int) []laneRequest {
 	f := frames{longest: 1 << 20}
 	var got []laneRequest
 	for len(got) < n {
-		frame, err := f.next()
+		frame, _, err := f.next()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func answer(t *testing.T, conn net.Conn, answers ...laneAnswer) {
 	t.Helper()
 	var b []byte
 	for i := range answers {
-		b = answers[i].append(b)
+		b = append(b, flat(&answers[i])...)
 	}
 	if _, err := conn.Write(b); err != nil {
 		t.Error(err)
@@ -231,7 +231,7 @@ func TestLaneIsLate(t *testing.T) {
 // When the connection breaks, or the plugin answers what is no answer, whoever
 // waits learns that nobody knows what was done, and so does who calls later.
 func TestLaneBreaks(t *testing.T) {
-	frame := func(a laneAnswer) []byte { return a.append(nil) }
+	frame := func(a laneAnswer) []byte { return flat(&a) }
 	for name, end := range map[string]func(net.Conn, []laneRequest){
 		"closed":           func(c net.Conn, _ []laneRequest) { _ = c.Close() },
 		"half an answer":   func(c net.Conn, r []laneRequest) { _, _ = c.Write(frame(laneAnswer{id: r[0].id})[:7]); _ = c.Close() },
@@ -292,7 +292,7 @@ func TestLanePushesBack(t *testing.T) {
 		}
 	}
 	l.out.mu.Lock()
-	queued := len(l.out.queue)
+	queued := l.out.queue.size()
 	l.out.mu.Unlock()
 	if queued > outboxBound+laneSmall+100 {
 		t.Errorf("%d bytes are queued", queued)
@@ -301,7 +301,7 @@ func TestLanePushesBack(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		l.out.mu.Lock()
-		empty := len(l.out.queue) == 0 && !l.out.writing
+		empty := l.out.queue.size() == 0 && !l.out.writing
 		l.out.mu.Unlock()
 		if empty {
 			break

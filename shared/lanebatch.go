@@ -15,9 +15,10 @@ import (
 // startAll has requests answered while others are.
 func (s *laneServer) startAll(ctx context.Context, requests []laneRequest) {
 	for i := range requests {
-		// The frames' memory is read into again.
-		r := &requests[i]
-		r.old, r.value = slices.Clone(r.old), slices.Clone(r.value)
+		if r := &requests[i]; !r.own {
+			// The frame's memory is read into again.
+			r.old, r.value = slices.Clone(r.old), slices.Clone(r.value)
+		}
 	}
 	if len(requests) < 2 || s.check(cache.CanBatch) != nil {
 		for _, r := range requests {
@@ -72,12 +73,11 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 			answers = append(answers, s.answer(ctx, &requests[i]))
 		}
 		// Only the end of the connection keeps an answer from being queued.
-		_ = s.out.add(context.Background(), time.Now().Add(outboxStall), func(b []byte) []byte {
+		_ = s.out.add(context.Background(), time.Now().Add(outboxStall), func(q *frameQueue) {
 			for i := range answers {
 				answers[i].id = requests[i].id
-				b = answers[i].append(b)
+				answers[i].add(q)
 			}
-			return b
 		})
 	})
 }

@@ -56,6 +56,7 @@ type laneRequest struct {
 	old     []byte
 	value   []byte
 	delta   int64
+	own     bool // the frame's memory is the request's
 }
 
 // size is how long the frame is, with its length.
@@ -74,8 +75,9 @@ func (r *laneRequest) size() int {
 	return n
 }
 
-// append adds the frame to b.
-func (r *laneRequest) append(b []byte) []byte {
+// add adds the frame to q.
+func (r *laneRequest) add(q *frameQueue) {
+	b := q.small
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, uint32(r.size()-lengthSize))
 	b = le.AppendUint32(b, r.id)
@@ -84,18 +86,21 @@ func (r *laneRequest) append(b []byte) []byte {
 	b = le.AppendUint32(b, r.left)
 	b = le.AppendUint64(b, uint64(r.expires))
 	b = append(b, r.key...)
+	var last []byte
 	switch r.op {
 	case laneSet, laneAdd:
-		b = append(b, r.value...)
+		last = r.value
 	case laneSwap:
 		b = le.AppendUint32(b, uint32(len(r.old)))
-		b = append(append(b, r.old...), r.value...)
-	case laneSwapDel:
 		b = append(b, r.old...)
+		last = r.value
+	case laneSwapDel:
+		last = r.old
 	case laneCount:
 		b = le.AppendUint64(b, uint64(r.delta))
 	}
-	return b
+	q.small = b
+	q.value(last)
 }
 
 // errFrame: what arrived is no frame. The connection cannot be used any more.
@@ -149,14 +154,15 @@ type laneAnswer struct {
 	rest    []byte // a value, a sum, or what went wrong
 }
 
-// append adds the frame to b.
-func (a *laneAnswer) append(b []byte) []byte {
+// add adds the frame to q.
+func (a *laneAnswer) add(q *frameQueue) {
+	b := q.small
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, uint32(answerHead+len(a.rest)))
 	b = le.AppendUint32(b, a.id)
 	b = append(b, byte(a.status), a.flags, 0, 0)
-	b = le.AppendUint64(b, uint64(a.expires))
-	return append(b, a.rest...)
+	q.small = le.AppendUint64(b, uint64(a.expires))
+	q.value(a.rest)
 }
 
 // parseAnswer takes an answer apart, without its length.
@@ -173,37 +179,44 @@ func parseAnswer(frame []byte) (a laneAnswer, err error) {
 	return a, nil
 }
 
-// frames splits what was read into frames. It is a buffer that grows up to the
-// longest frame that is allowed, and shrinks again.
+// frames splits what was read into frames. It is a buffer for many small ones;
+// a frame that is longer gets memory of its own.
 type frames struct {
 	buf     []byte
 	from    int // of what was read and not taken
 	longest int // frame, without its length
 }
 
-const frameBuffer = 64 << 10
+// frameBuffer holds the longest frame of a connection for small values.
+const frameBuffer = laneSmall + 8<<10
 
-// next returns the next frame that is there in whole, or nil. It is valid until
-// room is called.
-func (f *frames) next() ([]byte, error) {
+// next returns the next frame that is there in whole, or nil, and whether its
+// memory is its own; otherwise it is valid until room is called.
+func (f *frames) next() (frame []byte, own bool, err error) {
 	rest := f.buf[f.from:]
 	if len(rest) < lengthSize {
-		return nil, nil
+		return nil, false, nil
 	}
 	n := int64(binary.LittleEndian.Uint32(rest))
 	if n > int64(f.longest) {
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", errFrame, n, f.longest)
+		return nil, false, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", errFrame, n, f.longest)
 	}
 	if int64(len(rest)-lengthSize) < n {
-		return nil, nil
+		return nil, false, nil
 	}
 	end := lengthSize + int(n)
+	frame = rest[lengthSize:end:end]
+	if end > frameBuffer {
+		// There is nothing behind it: room had no room for more.
+		f.buf, f.from = nil, 0
+		return frame, true, nil
+	}
 	f.from += end
-	return rest[lengthSize:end:end], nil
+	return frame, false, nil
 }
 
-// room returns where to read to; read tells how much was. There is room for
-// the rest of a frame that has begun.
+// room returns where to read to; read tells how much was. There is room for the
+// rest of a frame that has begun, and for no more if it is a long one.
 func (f *frames) room() []byte {
 	rest := f.buf[f.from:]
 	need := frameBuffer
@@ -211,10 +224,10 @@ func (f *frames) room() []byte {
 		need = max(need, lengthSize+int(binary.LittleEndian.Uint32(rest)))
 	}
 	switch {
-	case cap(f.buf) < need || cap(f.buf) > 4*need:
+	case cap(f.buf) < need:
 		grown := make([]byte, len(rest), need)
 		copy(grown, rest)
-		f.buf = grown
+		f.buf = grown[:len(rest):need]
 	case f.from > 0 && cap(f.buf)-len(f.buf) < need/2 || len(rest) == 0:
 		f.buf = f.buf[:copy(f.buf, rest)]
 	default:

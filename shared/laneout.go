@@ -19,8 +19,8 @@ type outbox struct {
 	broken func(error)
 
 	mu      sync.Mutex
-	queue   []byte
-	spare   []byte // what queue takes turns with
+	queue   frameQueue
+	spare   []byte // what the queue's buffer takes turns with
 	writing bool
 	failed  bool
 	space   chan struct{} // not nil: somebody waits for the queue to be taken; closed then
@@ -38,17 +38,17 @@ const (
 	outboxStall = 30 * time.Second
 )
 
-// add queues what frame appends, and has it written. It waits while too much is
+// add queues what frame adds, and has it written. It waits while too much is
 // queued: until deadline, which is errLate, or the end of ctx.
-func (o *outbox) add(ctx context.Context, deadline time.Time, frame func([]byte) []byte) error {
+func (o *outbox) add(ctx context.Context, deadline time.Time, frame func(*frameQueue)) error {
 	o.mu.Lock()
-	for len(o.queue) > outboxBound && !o.failed {
+	for o.queue.size() > outboxBound && !o.failed {
 		if err := o.await(ctx, deadline); err != nil {
 			o.mu.Unlock()
 			return err
 		}
 	}
-	o.queue = frame(o.queue)
+	frame(&o.queue)
 	if o.writing || o.failed {
 		o.mu.Unlock()
 		return nil
@@ -82,14 +82,14 @@ func (o *outbox) await(ctx context.Context, deadline time.Time) error {
 }
 
 // take returns what is queued; o.mu is held.
-func (o *outbox) take() []byte {
-	b := o.queue
-	o.queue, o.spare = o.spare[:0], nil
+func (o *outbox) take() frameQueue {
+	q := o.queue
+	o.queue, o.spare = frameQueue{small: o.spare[:0]}, nil
 	if o.space != nil {
 		close(o.space)
 		o.space = nil
 	}
-	return b
+	return q
 }
 
 // write writes what is queued, for some rounds. A goroutine of its own writes
@@ -97,48 +97,48 @@ func (o *outbox) take() []byte {
 func (o *outbox) write() {
 	for round := 1; ; round++ {
 		o.mu.Lock()
-		if len(o.queue) == 0 || o.failed {
+		if o.queue.size() == 0 || o.failed {
 			o.writing = false
 			o.mu.Unlock()
 			return
 		}
-		b := o.take()
+		q := o.take()
 		o.mu.Unlock()
 		_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTick))
-		n, err := o.conn.Write(b)
+		rest, err := q.writeTo(o.conn)
 		switch {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			o.fail(err)
 		case err != nil || round == outboxRounds:
-			go o.writeOn(b[n:])
+			go o.writeOn(rest)
 			return
-		case cap(b) <= outboxBound:
+		case cap(q.small) <= outboxBound:
 			o.mu.Lock()
-			o.spare = b
+			o.spare = q.small
 			o.mu.Unlock()
 		}
 	}
 }
 
 // writeOn writes rest, and then what is queued, until nothing is.
-func (o *outbox) writeOn(rest []byte) {
+func (o *outbox) writeOn(rest net.Buffers) {
 	for {
 		for len(rest) > 0 {
 			_ = o.conn.SetWriteDeadline(time.Now().Add(outboxStall))
-			n, err := o.conn.Write(rest)
-			if rest = rest[n:]; err != nil && n == 0 {
+			if n, err := rest.WriteTo(o.conn); err != nil && n == 0 {
 				o.fail(err)
 				break
 			}
 		}
 		o.mu.Lock()
-		if len(o.queue) == 0 || o.failed {
+		if o.queue.size() == 0 || o.failed {
 			o.writing = false
 			o.mu.Unlock()
 			return
 		}
-		rest = o.take()
+		q := o.take()
 		o.mu.Unlock()
+		rest = q.buffers()
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *laneServer) serve(ctx context.Context) error {
 	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }}
 	s.calls = make(chan struct{}, laneCalls)
 	in := frames{longest: requestHead + cache.MaxKey + 4 + 2*s.longest}
-	var answers []byte
+	var answers frameQueue
 	var requests []laneRequest
 	for {
 		n, err := s.conn.Read(in.room())
@@ -57,7 +57,7 @@ func (s *laneServer) serve(ctx context.Context) error {
 		in.read(n)
 		requests = requests[:0]
 		for {
-			frame, err := in.next()
+			frame, own, err := in.next()
 			if err != nil {
 				return err
 			}
@@ -68,23 +68,22 @@ func (s *laneServer) serve(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			r.own = own
 			if !s.quick {
 				requests = append(requests, r)
 				continue
 			}
 			a := s.answer(ctx, &r)
-			answers = a.append(answers)
+			a.add(&answers)
 		}
 		s.startAll(ctx, requests)
-		if len(answers) == 0 {
+		if answers.size() == 0 {
 			continue
 		}
-		if _, err := s.conn.Write(answers); err != nil {
+		if _, err := answers.writeTo(s.conn); err != nil {
 			return err
 		}
-		if answers = answers[:0]; cap(answers) > outboxBound {
-			answers = nil
-		}
+		answers = frameQueue{small: answers.small[:0]}
 	}
 }
 
@@ -124,13 +123,13 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 		e, done, err = s.store.Get(ctx, key)
 		a = s.found(e, done)
 	case laneSet:
-		err = s.store.Set(ctx, key, cache.Entry{Value: s.own(r.value), Expires: expires})
+		err = s.store.Set(ctx, key, cache.Entry{Value: s.own(r), Expires: expires})
 	case laneDelete:
 		err = s.store.Delete(ctx, key)
 	case laneAdd:
-		done, err = cache.SetIfAbsent(ctx, s.store, key, cache.Entry{Value: s.own(r.value), Expires: expires})
+		done, err = cache.SetIfAbsent(ctx, s.store, key, cache.Entry{Value: s.own(r), Expires: expires})
 	case laneSwap:
-		done, err = cache.CompareAndSwap(ctx, s.store, key, r.old, cache.Entry{Value: s.own(r.value), Expires: expires})
+		done, err = cache.CompareAndSwap(ctx, s.store, key, r.old, cache.Entry{Value: s.own(r), Expires: expires})
 	case laneSwapDel:
 		done, err = cache.CompareAndDelete(ctx, s.store, key, r.old)
 	case laneCount:
@@ -163,9 +162,9 @@ func (s *laneServer) found(e cache.Entry, found bool) laneAnswer {
 }
 
 // own copies a value out of the frame's memory, since the store keeps it.
-func (s *laneServer) own(value []byte) []byte {
-	if !s.quick {
-		return value // startAll has done so
+func (s *laneServer) own(r *laneRequest) []byte {
+	if !s.quick || r.own {
+		return r.value // or startAll has done so
 	}
-	return append(make([]byte, 0, len(value)), value...)
+	return append(make([]byte, 0, len(r.value)), r.value...)
 }
