@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -50,7 +51,6 @@ func Serve(store cache.Store) {
 			info.Name, info.Version, os.Args[0])
 		os.Exit(2)
 	}
-	// go-plugin replaces os.Stderr; the logs keep the original.
 	stderr := os.Stderr
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(os.Getenv(EnvLogLevel)))
@@ -77,13 +77,25 @@ func Serve(store cache.Store) {
 		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: Plugins(s)},
 		Logger:           hclog.New(&hclog.LoggerOptions{Output: stderr, JSONFormat: true, Level: hclog.Warn}),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			rpc = grpc.NewServer(append(opts, serverOptions(g)...)...)
+			opts = append(opts, serverOptions(g)...)
+			rpc = grpc.NewServer(append(opts, grpc.ChainUnaryInterceptor(restoring(stderr)))...)
 			close(serving)
 			return rpc
 		},
 	})
 	_ = closeStore(store, g)
 	h.cleanUp()
+}
+
+// restoring gives os.Stderr back before the first call reaches the store.
+// go-plugin has replaced it by a pipe whose text it sends in the background: the
+// last words of a store that ends the process would be lost.
+func restoring(stderr *os.File) grpc.UnaryServerInterceptor {
+	var once sync.Once
+	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		once.Do(func() { os.Stderr = stderr })
+		return next(ctx, req)
+	}
 }
 
 // closeStore closes the store when no call is in it any more.

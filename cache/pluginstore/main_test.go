@@ -32,6 +32,7 @@ var programs = map[string]func(){
 	"harpia-store-fails":         func() { shared.Serve(&configured{err: errors.New("the disk is on holiday")}) },
 	"harpia-store-panics":        func() { shared.Serve(&panics{}) },
 	"harpia-store-dies":          func() { shared.Serve(&configured{die: true}) },
+	"harpia-store-quits":         func() { shared.Serve(&configured{quit: true}) },
 	"harpia-store-deaf":          func() { shared.Serve(&configured{hang: true}) },
 	"harpia-store-family":        func() { forkChild(); shared.Serve(&memstore.Store{}) },
 	"harpia-store-chatty":        func() { fmt.Println("hello from the plugin"); shared.Serve(&memstore.Store{}) },
@@ -104,8 +105,8 @@ func (t threeMethods) Configure(ctx context.Context, s shared.Settings) error {
 // configured misbehaves in Configure.
 type configured struct {
 	memstore.Store
-	err       error
-	die, hang bool
+	err             error
+	die, quit, hang bool
 }
 
 func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
@@ -113,6 +114,10 @@ func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
 		slog.Error("cannot go on")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Hour)
+	}
+	if c.quit {
+		fmt.Fprintln(os.Stderr, "there is no database")
+		os.Exit(3)
 	}
 	if c.hang {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
@@ -140,7 +145,7 @@ func forkChild() {
 type loud struct{ memstore.Store }
 
 func (l *loud) Configure(ctx context.Context, s shared.Settings) error {
-	// The descriptors themselves: Serve has replaced os.Stdout and os.Stderr.
+	// The descriptors themselves: go-plugin has replaced os.Stdout.
 	for fd, text := range map[int]string{
 		1: strings.Repeat("o", 1<<20) + "\n",
 		2: strings.Repeat("e", 1<<20) + "\n" + `{"@message": 1, "@level": {}, "@timestamp": []}` + "\n",
