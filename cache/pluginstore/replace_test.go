@@ -22,12 +22,13 @@ import (
 // and none may find anything but what was written last, or nothing.
 func load(t *testing.T, s *pluginstore.Store) (finish func()) {
 	t.Helper()
-	const callers = 4
+	const callers, keys = 4, 5
 	ctx := context.WithoutCancel(t.Context())
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	var calls, misses int
+	var calls [callers]int
+	var misses int
 	last := make(map[string]string)
 	for c := range callers {
 		all.Go(func() {
@@ -37,7 +38,7 @@ func load(t *testing.T, s *pluginstore.Store) (finish func()) {
 					return
 				default:
 				}
-				key, text := fmt.Sprint("key ", c, " ", n%5), fmt.Sprint(n)
+				key, text := fmt.Sprint("key ", c, " ", n%keys), fmt.Sprint(n)
 				var err error
 				if n%7 == 6 {
 					text = ""
@@ -54,7 +55,7 @@ func load(t *testing.T, s *pluginstore.Store) (finish func()) {
 					t.Errorf("%s holds %q, %v; the last write was %q", key, e.Value, err, text)
 				}
 				mu.Lock()
-				calls += 2
+				calls[c] += 2
 				if !ok && text != "" {
 					misses++
 				}
@@ -63,20 +64,26 @@ func load(t *testing.T, s *pluginstore.Store) (finish func()) {
 			}
 		})
 	}
-	busy := func(n int) {
-		t.Helper()
-		until(t, "calls are made", func() bool { mu.Lock(); defer mu.Unlock(); return calls >= n })
-	}
-	busy(50)
-	return func() {
+	// busy waits until each caller has written all its keys; one of its writes
+	// may have begun before.
+	busy := func() {
 		t.Helper()
 		mu.Lock()
-		now := calls
+		before := calls
 		mu.Unlock()
-		busy(now + 50)
+		for c := range callers {
+			until(t, "calls are made", func() bool { mu.Lock(); defer mu.Unlock(); return calls[c] >= before[c]+2*(keys+1) })
+		}
+	}
+	busy()
+	return func() {
+		t.Helper()
+		// A store that is shared from now on was told of what memory took that
+		// these keys are empty.
+		busy()
 		close(stop)
 		all.Wait()
-		t.Logf("%d calls, %d misses", calls, misses)
+		t.Logf("%v calls, %d misses", calls, misses)
 		for key, text := range last {
 			holds(t, s, key, text)
 		}
