@@ -32,7 +32,7 @@ func (s *Store) swap(next *route) {
 // does it.
 func (s *Store) fail(r *route, cause error) {
 	if s.leave(r, &route{err: cause, wait: true}) {
-		r.plug.kill()
+		r.plug.kill(cause)
 	}
 }
 

@@ -5,7 +5,9 @@ package pluginstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/proctest"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // freeze stops the plugin, which has a child, and returns its group.
@@ -59,8 +62,12 @@ func TestFrozenPlugin(t *testing.T) {
 			return st.State == pluginstore.Ready && st.PID != frozen
 		})
 		gone(t, frozen)
-		if st := s.Status(); st.Restarts != 1 || !errors.Is(st.Err, cache.ErrUnavailable) {
+		st := s.Status()
+		if st.Restarts != 1 || !errors.Is(st.Err, cache.ErrUnavailable) {
 			t.Errorf("the status is %+v", st)
+		}
+		if text := fmt.Sprint(st.Err); !strings.Contains(text, "did not say within 1s that it is well") {
+			t.Errorf("the status has the error %s", text)
 		}
 		if err := s.Set(t.Context(), "k", value("v")); err != nil {
 			t.Error(err)
@@ -76,6 +83,10 @@ func TestFrozenPlugin(t *testing.T) {
 		}
 		gone(t, frozen)
 		holds(t, s, "k", "v")
+		until(t, "its end is noticed", func() bool { return s.Status().Err != nil })
+		if err := s.Status().Err; !errors.Is(err, shared.ErrNoAnswer) || !strings.Contains(err.Error(), "it was killed") {
+			t.Errorf("the status has the error %v", err)
+		}
 		s.Reset()
 		until(t, "another serves", inState(s, pluginstore.Ready))
 		holds(t, s, "k", "v")

@@ -2,13 +2,17 @@ package pluginstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	plugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
@@ -33,6 +37,7 @@ type instance struct {
 	plug   *plugin.Client
 	dir    string // private directory of the socket
 	log    *slog.Logger
+	why    atomic.Pointer[error] // it was killed, if it was
 }
 
 // stop flushes and ends the plugin. It returns when nothing of it is left,
@@ -69,11 +74,20 @@ func (in *instance) store() cache.Store    { return in.client }
 func (in *instance) info() shared.Info     { return in.client.Info() }
 func (in *instance) pid() int              { return in.proc.cmd.Process.Pid }
 func (in *instance) died() <-chan struct{} { return in.proc.died }
-func (in *instance) kill()                 { in.proc.kill() }
+
+func (in *instance) kill(why error) {
+	in.why.CompareAndSwap(nil, &why)
+	in.proc.kill()
+}
 
 // cause says how the plugin died, once it has.
 func (in *instance) cause() error {
 	in.proc.awaitEnd(exitGrace)
+	// Its exit would only tell that it was killed. A connection that broke is
+	// another matter: mostly the process has ended by itself.
+	if why := in.why.Load(); why != nil && errors.Is(*why, shared.ErrNoAnswer) {
+		return fmt.Errorf("%w; it was killed%s", *why, in.proc.said())
+	}
 	if err := in.gone(); err != nil {
 		return err
 	}
@@ -91,11 +105,15 @@ func (in *instance) check(ctx context.Context, timeout time.Duration) error {
 
 // checkHealth asks the plugin called name for its health, for timeout at most.
 func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthClient, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := h.Check(ctx, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
-	if err != nil {
-		return fmt.Errorf("%w: the plugin %s gives no sign of health: %w", cache.ErrUnavailable, name, err)
+	r, err := h.Check(limited, &healthpb.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	switch {
+	case err == nil:
+	case status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil:
+		return fmt.Errorf("%w: the plugin %s did not say within %v that it is well", cache.ErrUnavailable, name, timeout)
+	default:
+		return fmt.Errorf("%w: the plugin %s gives no sign of health: %s", cache.ErrUnavailable, name, status.Convert(err).Message())
 	}
 	if s := r.GetStatus(); s != healthpb.HealthCheckResponse_SERVING {
 		return fmt.Errorf("%w: the plugin %s says that it is %v", cache.ErrUnavailable, name, s)

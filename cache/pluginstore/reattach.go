@@ -31,8 +31,8 @@ func (p *attached) info() shared.Info   { return p.client.Info() }
 func (*attached) pid() int              { return 0 }
 func (*attached) died() <-chan struct{} { return nil }
 func (*attached) cause() error          { return nil }
-func (p *attached) kill()               { _ = p.conn.Close() }
-func (p *attached) abort()              { p.kill() }
+func (p *attached) kill(error)          { _ = p.conn.Close() }
+func (p *attached) abort()              { _ = p.conn.Close() }
 
 func (p *attached) check(ctx context.Context, timeout time.Duration) error {
 	return checkHealth(ctx, timeout, healthpb.NewHealthClient(p.conn), p.info().Name)
@@ -43,7 +43,7 @@ func (p *attached) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	err := cache.Flush(ctx, p.client)
-	p.kill()
+	p.abort()
 	return err
 }
 
@@ -78,7 +78,7 @@ func attach(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	}
 	p := &attached{client: shared.NewClient(conn).Patient(), conn: conn}
 	if err := p.open(ctx, u, o); err != nil {
-		p.kill()
+		p.abort()
 		return nil, fmt.Errorf("pluginstore: the plugin at %s: %w", socket, err)
 	}
 	u.Whole = cmp.Or(u.Whole, p.info().Name)

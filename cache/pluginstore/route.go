@@ -20,8 +20,8 @@ type plug interface {
 	cause() error
 	// check asks it for its health, for timeout at most.
 	check(ctx context.Context, timeout time.Duration) error
-	// kill ends it, and returns at once.
-	kill()
+	// kill ends it for the reason why, and returns at once.
+	kill(why error)
 	// abort ends it; when it returns nothing of it is left.
 	abort()
 	// stop flushes and ends it; when it returns nothing of it is left.
