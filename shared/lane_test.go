@@ -181,6 +181,15 @@ func TestLaneCallsAreGivenUp(t *testing.T) {
 	if r := <-fresh; r.err != nil || string(r.a.rest) != "of fresh" {
 		t.Errorf("the new caller: %q, %v", r.a.rest, r.err)
 	}
+	// Who calls next reads what nobody waited for.
+	go func() {
+		a, err := get(t.Context(), l, "next", time.Minute)
+		fresh <- result{0, a, err}
+	}()
+	answer(t, conn, laneAnswer{id: requestsOf(t, conn, 1)[0].id})
+	if r := <-fresh; r.err != nil {
+		t.Errorf("the next caller: %v", r.err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.free) != len(l.slots) || l.reading || l.waiting.first != nil {
