@@ -34,6 +34,10 @@ func explain(path string, p *process, timeout time.Duration, cause error) error 
 			return fail("is not a program for this machine; build it for this system and processor")
 		case errors.Is(cause, fs.ErrPermission):
 			return fail("may not be executed (%v); check the permissions of the file and its directories", cause)
+		case errors.Is(cause, fs.ErrNotExist):
+			return fail("could not be executed: what runs it, the interpreter in its first line or a dynamic loader, is not on this machine")
+		case errors.Is(cause, context.DeadlineExceeded):
+			return fail("did not answer within %v", timeout)
 		}
 		return fail("could not be executed: %v", cause)
 	}

@@ -118,10 +118,14 @@ func TestOpenFailsInPlainWords(t *testing.T) {
 	script := filepath.Join(l.dirs[0], "script")
 	noexec := filepath.Join(l.dirs[0], "noexec")
 	garbage := filepath.Join(l.dirs[0], "garbage")
-	for file, mode := range map[string]os.FileMode{script: 0o755, noexec: 0o644, garbage: 0o755} {
+	orphan := filepath.Join(l.dirs[0], "orphan")
+	for file, mode := range map[string]os.FileMode{script: 0o755, noexec: 0o644, garbage: 0o755, orphan: 0o755} {
 		text := "#!/bin/sh\necho welcome\nsleep 60\n"
-		if file == garbage {
+		switch file {
+		case garbage:
 			text = "\x00\x01\x02"
+		case orphan:
+			text = "#!/nowhere/sh\n"
 		}
 		if err := os.WriteFile(file, []byte(text), mode); err != nil {
 			t.Fatal(err)
@@ -137,6 +141,7 @@ func TestOpenFailsInPlainWords(t *testing.T) {
 		{"a directory", l.dirs[0], pluginstore.ErrNotFound, []string{"directory"}},
 		{"not executable", noexec, pluginstore.ErrNotFound, []string{"chmod +x"}},
 		{"not a program", garbage, pluginstore.ErrStart, []string{"not a program for this machine"}},
+		{"no interpreter", orphan, pluginstore.ErrStart, []string{"interpreter", "not on this machine"}},
 		{"prints first", script, pluginstore.ErrStart, []string{`printed "welcome"`, "standard error"}},
 		{"prints first, in Go", "chatty", pluginstore.ErrStart, []string{`printed "hello from the plugin"`, "standard error"}},
 		{"exits", "exits", pluginstore.ErrStart, []string{"exit status 3", "no license found"}},
@@ -187,6 +192,11 @@ func TestOpenGivesUpInTime(t *testing.T) {
 	_, err := pluginstore.Open(t.Context(), "silent", o)
 	if !errors.Is(err, pluginstore.ErrStart) || !strings.Contains(err.Error(), "did not answer within 300ms") {
 		t.Errorf("a plugin that never answers: %v", err)
+	}
+	o.StartTimeout = 1 // there is not even time to start it
+	_, err = pluginstore.Open(t.Context(), "silent", o)
+	if !errors.Is(err, pluginstore.ErrStart) || !strings.Contains(err.Error(), "did not answer within 1ns") {
+		t.Errorf("with no time at all: %v", err)
 	}
 	for _, name := range []string{"silent", "deaf"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
