@@ -46,8 +46,12 @@ func ParseURL(text string) (URL, error) {
 	whole, query, _ := strings.Cut(rest, "?")
 	u := URL{Whole: whole}
 	var err error
-	if u.Settings, err = url.ParseQuery(query); err != nil {
-		return URL{}, fmt.Errorf("%w %q: what follows the \"?\" must be setting=value&…", ErrURL, u)
+	if u.Settings, err = url.ParseQuery(query); err != nil || !assigns(query) {
+		// The "?" may be a password's.
+		if i := strings.Index(whole, ":"); i >= 0 {
+			whole = whole[:i+1] + "…"
+		}
+		return URL{}, fmt.Errorf("%w %q: what follows the \"?\" must be setting=value&…", ErrURL, whole)
 	}
 	m := nameTarget.FindStringSubmatch(whole)
 	switch {
@@ -65,6 +69,16 @@ func ParseURL(text string) (URL, error) {
 		return URL{}, fmt.Errorf("%w %q: memory has no target; settings follow a \"?\"", ErrURL, u)
 	}
 	return u, nil
+}
+
+// assigns reports whether each part of the query has the form setting=value.
+func assigns(query string) bool {
+	for part := range strings.SplitSeq(query, "&") {
+		if part != "" && !strings.Contains(part, "=") {
+			return false
+		}
+	}
+	return true
 }
 
 // String returns the URL without what may be secret: settings, and whatever is

@@ -38,9 +38,19 @@ func TestParseURL(t *testing.T) {
 			t.Errorf("%s is %+v, want %+v", text, got, w)
 		}
 	}
-	for _, text := range []string{"", "Memory", "memory:x", "a b", "?x=1", "file:d?%zz=1", "plugin:", "Redis://h", "-x"} {
+	for _, text := range []string{"", "Memory", "memory:x", "a b", "?x=1", "file:d?%zz=1", "file:d?sync", "file:d?a=1&b", "plugin:", "Redis://h", "-x"} {
 		if u, err := pluginstore.ParseURL(text); err == nil {
 			t.Errorf("%q is %+v", text, u)
+		}
+	}
+}
+
+// A "?" in a password that is not escaped ends the URL for its reader, and must
+// not bring the password to light.
+func TestParseURLShowsNoPassword(t *testing.T) {
+	for _, text := range []string{"redis://u:secret?word@h/0", "Redis://u:pass?secret@h/0", "redis://u:secret?%zz@h"} {
+		if u, err := pluginstore.ParseURL(text); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s is %+v, %v", text, u, err)
 		}
 	}
 }
