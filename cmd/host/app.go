@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,9 +18,6 @@ import (
 	"github.com/harpia-go/harpia/internal/version"
 	"github.com/harpia-go/harpia/shared"
 )
-
-// envStore is the variable that chooses the store where --store does not.
-const envStore = "HARPIA_STORE"
 
 // app is one run of the program: its streams, its global flags, and the store
 // once a command has opened it.
@@ -143,36 +138,14 @@ func (a *app) open(ctx context.Context) (*cache.Cache[[]byte], error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.insecureIsMeant(o); err != nil {
+		return nil, err
+	}
 	if a.store, err = pluginstore.Open(ctx, a.spec(), o); err != nil {
 		return nil, err
 	}
 	a.cache, err = cache.New[[]byte](cache.Options{Store: a.store})
 	return a.cache, err
-}
-
-// spec is the store URL in force.
-func (a *app) spec() string {
-	if a.storeURL != "" {
-		return a.storeURL
-	}
-	if env := os.Getenv(envStore); env != "" {
-		return env
-	}
-	if a.attachTo() != "" {
-		return "" // the plugin says what it is
-	}
-	if len(a.insecure) == 1 {
-		// With a slash it is a path, whatever it is called.
-		if path, err := filepath.Abs(a.insecure[0]); err == nil {
-			return path
-		}
-	}
-	return "memory"
-}
-
-// attachTo is the socket of a plugin that a person runs.
-func (a *app) attachTo() string {
-	return cmp.Or(a.reattach, os.Getenv(shared.EnvReattach))
 }
 
 func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
