@@ -33,6 +33,7 @@ type app struct {
 	startTimeout time.Duration
 	fallback     fallback
 	logLevel     string
+	onChange     func(pluginstore.Status)
 	json         bool
 
 	inShell bool
@@ -162,7 +163,7 @@ func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
 	}
 	return &pluginstore.Options{
 		Dirs: a.pluginDirs, Settings: settings, Logger: log, StartTimeout: a.startTimeout,
-		Insecure: a.insecure, Reattach: a.attachTo(), Fallback: a.fallback.value,
+		Insecure: a.insecure, Reattach: a.attachTo(), Fallback: a.fallback.value, OnChange: a.onChange,
 	}, nil
 }
 

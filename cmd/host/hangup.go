@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -57,6 +58,15 @@ func watchHangups(ctx context.Context) (context.Context, *hangups) {
 		}
 	}()
 	return ctx, h
+}
+
+// revival is what a person does to have a plugin started again that failed too
+// often.
+func revival() string {
+	if signal.Ignored(syscall.SIGHUP) {
+		return "restart the host"
+	}
+	return fmt.Sprintf("kill -HUP %d", os.Getpid())
 }
 
 // terminalGone reports whether there is no terminal any more, and then ends the

@@ -60,6 +60,11 @@ func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 		a.logLevel = slog.LevelInfo.String()
 	}
 	a.fallback.orElse(pluginstore.FallbackAuto)
+	a.onChange = func(s pluginstore.Status) {
+		if s.State == pluginstore.Failed {
+			log.Error("the plugin is not started again by itself", "remedy", revival())
+		}
+	}
 	ctx, hangups := watchHangups(ctx)
 	defer hangups.end()
 	c, err := a.open(ctx)

@@ -34,5 +34,8 @@ func (a *app) status(ctx context.Context) server.Status {
 	case now.Err != nil:
 		s.Error = message(now.Err)
 	}
+	if now.State == pluginstore.Failed {
+		s.Error += "; it failed too often to be started again by itself: " + revival()
+	}
 	return s
 }
