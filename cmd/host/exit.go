@@ -59,12 +59,13 @@ func exitCode(err error) int {
 
 // packages begin an error or a cause in it, and mean something to programmers
 // only.
-var packages = regexp.MustCompile(`(^|: )(?:(?:cache|pluginstore|shared): )+`)
+var packages = regexp.MustCompile(`(^|: |; )(?:(?:cache|pluginstore|shared): )+`)
 
 // message is what the user reads of an error. Some of it may come from a
 // plugin, so it is one line and cannot play tricks on a terminal.
 func message(err error) string {
-	text := harmless(packages.ReplaceAllString(err.Error(), "$1"))
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") // errors that were joined
+	text = harmless(packages.ReplaceAllString(text, "$1"))
 	if errors.Is(err, context.Canceled) {
 		text = "interrupted"
 	}

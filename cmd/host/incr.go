@@ -21,7 +21,7 @@ starts at 0; --ttl gives one that starts its expiry, one that exists keeps its o
 		if len(args) == 2 {
 			var err error
 			if delta, err = strconv.ParseInt(args[1], 10, 64); err != nil {
-				return usage(cmd, err)
+				return usage(cmd, fmt.Errorf("DELTA must be a whole number of 64 bits, not %q", args[1]))
 			}
 		}
 		c, err := a.open(cmd.Context())

@@ -37,7 +37,8 @@ func TestSignalEndsWaitingForInput(t *testing.T) {
 func TestMessage(t *testing.T) {
 	for want, err := range map[string]error{
 		"store unavailable: stat /var/cache: not a directory": fmt.Errorf("pluginstore: %w: stat /var/cache: not a directory", cache.ErrUnavailable),
-		`broken: \x1b[2J\nsecond`:                             errors.New("broken: \x1b[2J\nsecond"),
+		`broken: \x1b[2J; second`:                             errors.New("broken: \x1b[2J\nsecond\n"),
+		"no room; also not closed":                            errors.Join(errors.New("cache: no room"), errors.New("pluginstore: also not closed")),
 		"bücher 世界":                                           errors.New("bücher 世界"),
 	} {
 		if got := message(err); got != want {
