@@ -22,7 +22,7 @@ func lockDir(dir string) (io.Closer, error) {
 	}
 	taken, err := lockFile(f)
 	if taken {
-		err = fmt.Errorf("file: %s is in use by %s: close that one, or use another directory: %w", dir, holder(f), cache.ErrUnavailable)
+		err = fmt.Errorf("file: %s is in use by %s, the plugin of another host: end that host, or use another directory: %w", dir, holder(f), cache.ErrUnavailable)
 	}
 	if err != nil {
 		_ = f.Close()
