@@ -81,6 +81,7 @@ func (g *guard) recovered(method string, r any, err *error) {
 	if r == nil {
 		return
 	}
+	method = strings.TrimPrefix(method, storeService)
 	g.log.Error("the store panicked", "method", method, "panic", r, "stack", string(debug.Stack()))
 	*err = status.Errorf(codes.Internal, "the store panicked in %s: %v; the plugin's log has the stack", method, r)
 }

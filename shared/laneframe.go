@@ -46,6 +46,12 @@ var laneNeeds = [laneOps + 1]cache.Capability{
 	laneAdd: cache.CanAdd, laneSwap: cache.CanSwap, laneSwapDel: cache.CanSwap, laneCount: cache.CanCount, laneTouch: cache.CanTouch,
 }
 
+// laneNames are what an author calls the operations.
+var laneNames = [laneOps + 1]string{
+	laneGet: "Get", laneSet: "Set", laneDelete: "Delete", laneAdd: "SetIfAbsent", laneSwap: "CompareAndSwap",
+	laneSwapDel: "CompareAndDelete", laneCount: "Increment", laneTouch: "Touch",
+}
+
 // laneRequest is a request, taken apart; its values share the frame's memory.
 type laneRequest struct {
 	id      uint32

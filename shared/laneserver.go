@@ -114,7 +114,7 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 		return a, toStatus(cache.ErrClosed)
 	}
 	defer s.guard.calls.RUnlock()
-	defer func() { s.guard.recovered("the lane", recover(), &err) }()
+	defer func() { s.guard.recovered(laneNames[r.op], recover(), &err) }()
 	var done bool
 	key, expires := r.key, fromMillis(r.expires)
 	switch r.op {

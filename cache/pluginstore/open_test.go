@@ -209,12 +209,16 @@ func TestOpenGivesUpInTime(t *testing.T) {
 
 func TestPanicFailsOneCall(t *testing.T) {
 	l := newLab(t)
-	s := l.open(t, "panics", l.options())
-	if _, _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "the shelf is empty") {
-		t.Errorf("the call that panics: %v", err)
-	}
-	if err := s.Ready(t.Context()); err != nil {
-		t.Errorf("after a panic: %v", err)
+	for _, noLane := range []bool{false, true} {
+		o := l.options()
+		o.NoLane = noLane
+		s := l.open(t, "panics", o)
+		if _, _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "panicked in Get: the shelf is empty") {
+			t.Errorf("the call that panics: %v", err)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("after a panic: %v", err)
+		}
 	}
 	if !strings.Contains(l.log.String(), "goroutine ") {
 		t.Errorf("the log has no stack:\n%s", l.log)
