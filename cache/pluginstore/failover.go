@@ -51,8 +51,9 @@ func (s *Store) leave(r *route, next *route) bool {
 	case FallbackNone:
 		next.wait = false
 	}
-	s.swap(next)
+	// First: whoever sees next may wait for what is in flight.
 	r.inFlight.close()
+	s.swap(next)
 	return true
 }
 
