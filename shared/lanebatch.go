@@ -94,7 +94,7 @@ func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call f
 		return nil, cache.ErrClosed
 	}
 	defer s.guard.calls.RUnlock()
-	defer func() { s.guard.recovered("the lane", recover(), &err) }()
+	defer func() { s.guard.recovered(laneNames[requests[0].op]+"Many", recover(), &err) }()
 	return call(ctx, requests)
 }
 
