@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"github.com/harpia-go/harpia/cache"
@@ -63,6 +64,10 @@ var rows = [...]struct {
 		"the request was cut off; whether a write took effect is unknown"},
 }
 
+// packages begin an error or a cause in it, and mean something to programmers
+// only.
+var packages = regexp.MustCompile(`(^|: |; )(?:(?:cache|pluginstore|shared): )+`)
+
 // problemOf shows the text of those errors whose meaning is known. What else a
 // store reports may hold anything, values too, and goes to the log alone.
 func problemOf(err error) *problem {
@@ -72,7 +77,7 @@ func problemOf(err error) *problem {
 	}
 	for _, row := range rows {
 		if errors.Is(err, row.err) {
-			return newProblem(row.status, row.code, err.Error()+"; "+row.remedy)
+			return newProblem(row.status, row.code, packages.ReplaceAllString(err.Error(), "$1")+"; "+row.remedy)
 		}
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "the store failed: the server's log tells why")

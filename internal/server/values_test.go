@@ -218,7 +218,7 @@ func TestStoreErrors(t *testing.T) {
 				if got := r.header.Get("Retry-After") != ""; got != c.retry {
 					t.Errorf("%v: Retry-After there: %v, want %v", call, got, c.retry)
 				}
-				if got := strings.Contains(p.Detail, "shelf 7"); got == c.hidden {
+				if got := strings.Contains(p.Detail, "shelf 7"); got == c.hidden || strings.Contains(p.Detail, "cache: ") {
 					t.Errorf("%v: detail %q", call, p.Detail)
 				}
 			}
