@@ -23,6 +23,11 @@ func (c conn) Invoke(ctx context.Context, method string, args, reply any, opts .
 	var header, trailer metadata.MD
 	err := c.ClientConnInterface.Invoke(ctx, method, args, reply, append(opts, grpc.Header(&header), grpc.Trailer(&trailer))...)
 	if err != nil && ctx.Err() == nil {
+		if status.Code(err) == codes.Unavailable {
+			// A plugin that answers so sends nothing but a trailer. A header shows
+			// an answer that broke off, and the call may have been done.
+			header = nil
+		}
 		return unanswered(ctx, err, header, trailer)
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/harpia-go/harpia/cache"
@@ -121,6 +122,64 @@ func TestAnsweredOrBroken(t *testing.T) {
 		check("no connection for "+how, err, true)
 		_ = conn.Close()
 	}
+}
+
+// severOnHeader severs a connection when the header of an answer arrives on it.
+type severOnHeader struct{ sever func() }
+
+type methodKey struct{}
+
+func (severOnHeader) TagRPC(ctx context.Context, rpc *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, methodKey{}, rpc.FullMethodName)
+}
+
+func (s severOnHeader) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	if _, ok := event.(*stats.InHeader); ok && ctx.Value(methodKey{}) == storeService+"Get" {
+		s.sever()
+	}
+}
+
+func (severOnHeader) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (severOnHeader) HandleConn(context.Context, stats.ConnStats)                       {}
+
+// An answer that breaks off after its header is none: a write was maybe done,
+// and nobody knows.
+func TestAnswerThatBreaksOff(t *testing.T) {
+	var accepted net.Conn
+	l := bufconn.Listen(1 << 20)
+	rpc := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, call *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		if call.FullMethod == storeService+"Get" {
+			if err := grpc.SendHeader(ctx, nil); err != nil {
+				return nil, err
+			}
+		}
+		return next(ctx, req)
+	}))
+	storepb.RegisterStoreServer(rpc, newServer(waits{}))
+	done := make(chan struct{})
+	go func() { _ = rpc.Serve(l); close(done) }()
+	conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStatsHandler(severOnHeader{func() { _ = accepted.Close() }}),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (_ net.Conn, err error) {
+			accepted, err = l.DialContext(ctx)
+			return accepted, err
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient(conn)
+	if _, err := c.Describe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Configure(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Get(t.Context(), "k"); !errors.Is(err, ErrBroken) {
+		t.Errorf("an answer that broke off: %v", err)
+	}
+	_ = conn.Close()
+	rpc.Stop()
+	<-done
 }
 
 // waits is a store that gives a call up when its time is up, and not before.
