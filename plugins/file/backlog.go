@@ -54,7 +54,7 @@ func (s *Store) awaitBacklog(ctx context.Context, size int) (done func(), err er
 		}
 	}
 	for b.tooLong() {
-		if err = s.writable(); err == nil && s.files.full.Load() {
+		if err = s.writable(); err == nil && (s.files.full.Load() || s.files.waiting.Load() > 0) {
 			err = fmt.Errorf("file: the disk has no room for what was accepted before: make room under %s: %w", s.files.dir, cache.ErrUnavailable)
 		}
 		if err == nil && s.closing.Load() {

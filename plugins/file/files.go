@@ -42,7 +42,8 @@ type files struct {
 	opening atomic.Bool
 	closing atomic.Bool
 	frozen  atomic.Bool
-	full    atomic.Bool // a memtable could not be written out
+	full    atomic.Bool  // a memtable could not be written out
+	waiting atomic.Int32 // what must be written and waits for room
 
 	stalled atomic.Pointer[stall] // the log is behind
 	losses  atomic.Int64          // how often it gave up what it was behind
@@ -140,7 +141,7 @@ func (fs *files) syncer(ctx context.Context, c clock, interval time.Duration) {
 // retry does something that must succeed: it waits while the disk is full, and
 // freezes the directory if it fails. It reports whether it was done.
 func (fs *files) retry(what string, do func() error) bool {
-	for !fs.frozen.Load() {
+	for first := true; !fs.frozen.Load(); first = false {
 		err := do()
 		if err == nil {
 			return true
@@ -148,6 +149,10 @@ func (fs *files) retry(what string, do func() error) bool {
 		if !isFull(err) || fs.opening.Load() || fs.closing.Load() {
 			fs.freeze(what, err)
 			return false
+		}
+		if first {
+			fs.waiting.Add(1)
+			defer fs.waiting.Add(-1)
 		}
 		time.Sleep(catchUpEvery)
 	}
