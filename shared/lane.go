@@ -12,40 +12,46 @@ import (
 
 // lane is the host's end of one connection of the lane. One of those who wait
 // for an answer reads for all; when it has its own, another takes over. With
-// the outbox, a call needs no goroutine but its caller's.
+// the outbox, a call needs no goroutine but its caller's, and takes one mutex
+// once: to queue its request and to be found by whoever reads the answer.
 type lane struct {
 	conn net.Conn
-	out  outbox
+	out  outbox // its mutex guards what is below, too
 
-	mu  sync.Mutex
-	err error // why the lane is broken
+	reader  *slot    // whose caller reads, or is about to; nil: there is none, and nobody in waiting
+	waiting slotList // the others, in the order in which they came, but for who writes
+	places  []place  // by id
+	free    []uint32 // ids
+	left    int      // places
 
-	reading bool
-	in      frames       // of who reads
-	batch   []laneAnswer // of who reads
-	until   time.Time    // deadline of reads
-	swept   time.Time
+	idle sync.Pool // of slots
 
-	slots   []*slot // by id
-	free    []*slot
-	waiting slotList // for an answer, in the order in which they came
+	// Of who reads.
+	in    frames
+	batch []laneAnswer
+	until time.Time // deadline of reads
+	swept time.Time
+}
+
+// place is what an answer finds under its id, which is not used again before it
+// came: or the answer to a request that was given up could be taken for that to
+// another.
+type place struct {
+	slot *slot
+	left bool // nobody waits any more
 }
 
 const (
 	// laneTick is how late those who read and write notice deadlines.
 	laneTick = 20 * time.Millisecond
-	// laneSlots bounds the requests that were given up and never answered, and
-	// those in flight.
-	laneSlots = 1 << 16
+	// laneLeft bounds the requests that were given up and never answered.
+	laneLeft = 1 << 16
 )
 
 func newLane(conn net.Conn, longest int) *lane {
 	l := &lane{conn: conn, in: frames{longest: longest}}
-	l.out = outbox{conn: conn, broken: func(err error) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.breakDown(err)
-	}}
+	l.idle.New = func() any { return newSlot() }
+	l.out = outbox{conn: conn, broken: l.broken}
 	return l
 }
 
@@ -63,99 +69,124 @@ func (l *lane) do(ctx context.Context, r *laneRequest, now, deadline time.Time) 
 		until = d
 	}
 	r.left = uint32(max(1, until.Sub(now).Milliseconds()))
-	l.mu.Lock()
-	if l.err != nil {
-		defer l.mu.Unlock()
-		return laneAnswer{}, l.err
-	}
-	s := l.take(deadline)
-	l.mu.Unlock()
-	r.id = s.id
-	err := l.out.add(ctx, deadline, r.add)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	s := l.idle.Get().(*slot)
+	s.deadline = deadline
+	reads := false
+	writes, err := l.out.add(ctx, deadline, func(q *frameQueue) {
+		l.place(s)
+		r.id = s.id
+		r.add(q)
+		// Decided with the request queued: an answer cannot come in between.
+		if reads = l.reader == nil; reads {
+			l.reader = s
+		} else if l.out.writing {
+			l.waiting.add(s)
+		}
+	})
 	if err != nil {
-		// Nothing was sent, so nothing will be answered.
-		s.settled, s.left = true, false
-		l.release(s)
+		l.idle.Put(s)
 		return laneAnswer{}, err
 	}
-	for !s.settled {
-		if !l.reading {
-			l.reading = true
-			l.mu.Unlock()
-			l.read(ctx, s)
-			continue // locked
+	if writes {
+		l.out.write()
+		reads = reads || l.join(s)
+	}
+	for !reads {
+		t, ended := s.await(ctx)
+		if ended != nil {
+			l.giveUp(s, ended)
+		} else if t == turnRead {
+			reads = true
+			continue
 		}
-		l.waiting.add(s)
-		l.mu.Unlock()
-		given := s.await(ctx)
-		l.mu.Lock()
-		if l.waiting.remove(s); given != nil && !s.settled {
-			l.leave(s, given)
-		}
-		if s.reads {
-			// The turn came, be it too late: l.reading is this caller's.
-			s.reads = false
-			l.reading = false
-			if s.settled {
-				l.passOn()
-			}
-		}
+		break
+	}
+	if reads {
+		l.read(ctx, s)
 	}
 	answer, err := s.answer, s.err
-	l.release(s)
+	s.settled, s.answer, s.err = false, laneAnswer{}, nil
+	l.idle.Put(s)
 	return answer, err
 }
 
-// take returns a slot for a request; l.mu is held.
-func (l *lane) take(deadline time.Time) *slot {
-	var s *slot
+// place gives a slot an id under which it is found; the mutex is held.
+func (l *lane) place(s *slot) {
 	if n := len(l.free); n > 0 {
-		s, l.free = l.free[n-1], l.free[:n-1]
-	} else {
-		s = &slot{id: uint32(len(l.slots)), turn: make(chan struct{}, 1)}
-		l.slots = append(l.slots, s)
+		s.id, l.free = l.free[n-1], l.free[:n-1]
+		l.places[s.id].slot = s
+		return
 	}
-	s.deadline, s.settled, s.left = deadline, false, false
-	return s
+	s.id = uint32(len(l.places))
+	l.places = append(l.places, place{slot: s})
 }
 
-// release gives a settled slot back, unless its answer is still to come; l.mu
+// join has a caller that wrote for others read or wait as they do, unless it
+// has its answer already. It reports whether it is to read.
+func (l *lane) join(s *slot) bool {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	switch {
+	case s.settled: // and told so
+		return false
+	case l.reader == nil:
+		l.reader = s
+		return true
+	}
+	l.waiting.add(s)
+	return false
+}
+
+// giveUp settles a slot for which somebody waited in vain, unless it is settled.
+func (l *lane) giveUp(s *slot, err error) {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	if l.reader == s {
+		// It was told to read, be it just now.
+		<-s.turn
+		if !s.settled {
+			l.leave(s, err)
+		}
+		l.passOn()
+		return
+	}
+	if s.settled {
+		l.out.mu.Unlock()
+		<-s.turn
+		l.out.mu.Lock()
+		return
+	}
+	l.leave(s, err)
+}
+
+// leave settles a slot whose answer has not come, and may come yet; the mutex
 // is held.
-func (l *lane) release(s *slot) {
-	select {
-	case <-s.turn:
-	default:
-	}
-	s.answer, s.err = laneAnswer{}, nil
-	if !s.left {
-		l.free = append(l.free, s)
-	}
-}
-
-// leave settles a slot whose answer has not come, and may come yet; l.mu is
-// held.
 func (l *lane) leave(s *slot, err error) {
-	s.settled, s.left, s.err = true, true, err
+	s.settled, s.err = true, err
+	l.places[s.id] = place{left: true}
+	l.left++
 	l.waiting.remove(s)
 }
 
-// passOn lets another caller read; l.mu is held. The last that came is likely
-// the last to be answered.
+// passOn lets another caller read; the mutex is held. The last that came is
+// likely the last to be answered.
 func (l *lane) passOn() {
-	if s := l.waiting.last; s != nil && !l.reading {
-		l.reading, s.reads = true, true
-		s.wake()
+	if l.reader = l.waiting.last; l.reader != nil {
+		l.waiting.remove(l.reader)
+		l.reader.turn <- turnRead
 	}
 }
 
-// read reads answers for all until s is settled, and lets another go on. It
-// returns with l.mu held.
+// read reads answers for all until s, the reader's, is settled, and lets
+// another go on.
 func (l *lane) read(ctx context.Context, s *slot) {
 	var failed error
-	for {
-		batch := l.batch[:0]
+	for first := true; ; first = false {
+		var settled slotList
+		l.batch = l.batch[:0]
+		if !first {
+			failed = l.fill()
+		}
 		for failed == nil {
 			var frame []byte
 			var own bool
@@ -167,19 +198,18 @@ func (l *lane) read(ctx context.Context, s *slot) {
 				if len(a.rest) > 0 && !own {
 					a.rest = append(make([]byte, 0, len(a.rest)), a.rest...)
 				}
-				batch = append(batch, a)
+				l.batch = append(l.batch, a)
 			}
 		}
-		l.mu.Lock()
-		for i := range batch {
-			if err := l.settle(&batch[i]); err != nil && failed == nil {
+		l.out.mu.Lock()
+		for i := range l.batch {
+			if err := l.settle(&l.batch[i], &settled); err != nil && failed == nil {
 				failed = err
 			}
 		}
-		clear(batch)
-		l.batch = batch
+		clear(l.batch)
 		if failed != nil {
-			l.breakDown(failed)
+			l.out.breakDown(failed)
 		}
 		if now := time.Now(); now.Sub(l.swept) > laneTick {
 			l.swept = now
@@ -188,13 +218,16 @@ func (l *lane) read(ctx context.Context, s *slot) {
 				l.leave(s, err)
 			}
 		}
-		if s.settled {
-			l.reading = false
+		over := s.settled
+		if over {
 			l.passOn()
+		}
+		l.out.mu.Unlock()
+		// Not before: those who are told would wait for the mutex.
+		settled.tell()
+		if over {
 			return
 		}
-		l.mu.Unlock()
-		failed = l.fill()
 	}
 }
 
@@ -212,62 +245,62 @@ func (l *lane) fill() error {
 	return err
 }
 
-// settle gives an answer to the slot that it is for; l.mu is held.
-func (l *lane) settle(a *laneAnswer) error {
-	if uint64(a.id) >= uint64(len(l.slots)) {
+// settle gives an answer to the slot that it is for, and adds that to those
+// that are to be told; the mutex is held.
+func (l *lane) settle(a *laneAnswer, settled *slotList) error {
+	if uint64(a.id) >= uint64(len(l.places)) {
 		return fmt.Errorf("%w: an answer to nothing", errFrame)
 	}
-	s := l.slots[a.id]
+	p := &l.places[a.id]
+	s := p.slot
 	switch {
-	case s.left:
-		s.left = false
-		l.free = append(l.free, s)
-	case s.settled:
+	case p.left:
+		l.left--
+	case s == nil:
 		return fmt.Errorf("%w: a second answer", errFrame)
 	default:
 		s.answer, s.settled = *a, true
-		l.waiting.remove(s)
-		s.wake()
+		if s != l.reader {
+			l.waiting.remove(s)
+			settled.add(s)
+		}
 	}
+	*p = place{}
+	l.free = append(l.free, a.id)
 	return nil
 }
 
-// sweep gives up the requests whose deadline has passed; l.mu is held.
+// sweep gives up the requests whose deadline has passed; the mutex is held.
 func (l *lane) sweep(now time.Time) {
-	left := 0
-	for _, s := range l.slots {
-		if !s.settled && now.After(s.deadline) {
-			l.leave(s, errLate)
-			s.wake()
-		}
-		if s.left {
-			left++
+	for i := range l.places {
+		if s := l.places[i].slot; s != nil && now.After(s.deadline) {
+			l.fail(s, errLate)
 		}
 	}
-	if left > laneSlots {
-		l.breakDown(fmt.Errorf("%d requests were not answered", left))
+	if l.left > laneLeft {
+		l.out.breakDown(fmt.Errorf("%d requests were not answered", l.left))
 	}
 }
 
-// breakDown settles all requests: nobody knows which of them were done; l.mu is
-// held.
-func (l *lane) breakDown(err error) {
-	if l.err != nil {
-		return
+// fail leaves a slot and tells its caller; the mutex is held.
+func (l *lane) fail(s *slot, err error) {
+	l.leave(s, err)
+	if s != l.reader {
+		s.turn <- turnOver
 	}
-	l.err = fmt.Errorf("%w: %w", ErrBroken, err)
+}
+
+// broken settles all requests: nobody knows which of them were done; the mutex
+// is held.
+func (l *lane) broken(err error) {
+	l.out.err = fmt.Errorf("%w: %w", ErrBroken, err)
 	_ = l.conn.Close()
-	for _, s := range l.slots {
-		if !s.settled {
-			l.leave(s, l.err)
-			s.wake()
+	for i := range l.places {
+		if s := l.places[i].slot; s != nil {
+			l.fail(s, l.out.err)
 		}
 	}
 }
 
 // close breaks the lane: who waits, waits no more.
-func (l *lane) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.breakDown(net.ErrClosed)
-}
+func (l *lane) close() { l.out.fail(net.ErrClosed) }

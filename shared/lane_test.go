@@ -190,10 +190,10 @@ func TestLaneCallsAreGivenUp(t *testing.T) {
 	if r := <-fresh; r.err != nil {
 		t.Errorf("the next caller: %v", r.err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.free) != len(l.slots) || l.reading || l.waiting.first != nil {
-		t.Errorf("%d of %d slots are free, reading: %v", len(l.free), len(l.slots), l.reading)
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	if len(l.free) != len(l.places) || l.left != 0 || l.reader != nil || l.waiting.first != nil {
+		t.Errorf("%d of %d places are free, %d left, one reads: %v", len(l.free), len(l.places), l.left, l.reader != nil)
 	}
 }
 

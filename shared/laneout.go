@@ -15,15 +15,16 @@ import (
 // makes few system calls, and needs no goroutine to make them.
 type outbox struct {
 	conn net.Conn
-	// broken is told, once, why nothing more can be written.
+	// broken is told, once and with mu held, why nothing more can be written.
 	broken func(error)
 
 	mu      sync.Mutex
 	queue   frameQueue
 	spare   []byte // what the queue's buffer takes turns with
 	writing bool
-	failed  bool
+	err     error         // why nothing more can be written
 	space   chan struct{} // not nil: somebody waits for the queue to be taken; closed then
+	until   time.Time     // deadline of writes; of who writes
 }
 
 const (
@@ -31,34 +32,31 @@ const (
 	outboxBound = 4 << 20
 	// outboxRounds is how many writes one caller makes for others.
 	outboxRounds = 8
-	// outboxTick is how long a caller waits for the other side to take what it
-	// writes; a goroutine goes on after that.
+	// outboxTick is how long a caller waits at least for the other side to take
+	// what it writes; a goroutine goes on after twice that at most.
 	outboxTick = 20 * time.Millisecond
 	// outboxStall is how long the other side may take nothing at all.
 	outboxStall = 30 * time.Second
 )
 
-// add queues what frame adds, and has it written. It waits while too much is
-// queued: until deadline, which is errLate, or the end of ctx.
-func (o *outbox) add(ctx context.Context, deadline time.Time, frame func(*frameQueue)) error {
+// add has frame queue something, with o.mu held. A caller that is told so
+// writes, by calling write. add waits while too much is queued: until deadline,
+// which is errLate, or the end of ctx. After an error nothing was queued.
+func (o *outbox) add(ctx context.Context, deadline time.Time, frame func(*frameQueue)) (writes bool, err error) {
 	o.mu.Lock()
-	for o.queue.size() > outboxBound && !o.failed {
+	defer o.mu.Unlock()
+	for o.queue.size() > outboxBound && o.err == nil {
 		if err := o.await(ctx, deadline); err != nil {
-			o.mu.Unlock()
-			return err
+			return false, err
 		}
 	}
-	frame(&o.queue)
-	if o.writing || o.failed {
-		o.mu.Unlock()
-		return nil
+	if o.err != nil {
+		return false, o.err
 	}
+	frame(&o.queue)
+	writes = !o.writing
 	o.writing = true
-	o.mu.Unlock()
-	// Others that are about to add something may join this write.
-	runtime.Gosched()
-	o.write()
-	return nil
+	return writes, nil
 }
 
 // await waits until the queue has been taken; o.mu is held before and after.
@@ -95,16 +93,21 @@ func (o *outbox) take() frameQueue {
 // write writes what is queued, for some rounds. A goroutine of its own writes
 // what comes after that, or is not taken at once.
 func (o *outbox) write() {
+	// Others that are about to add something may join the first write.
+	runtime.Gosched()
 	for round := 1; ; round++ {
 		o.mu.Lock()
-		if o.queue.size() == 0 || o.failed {
+		if o.queue.size() == 0 || o.err != nil {
 			o.writing = false
 			o.mu.Unlock()
 			return
 		}
 		q := o.take()
 		o.mu.Unlock()
-		_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTick))
+		if now := time.Now(); o.until.Sub(now) < outboxTick {
+			o.until = now.Add(2 * outboxTick)
+			_ = o.conn.SetWriteDeadline(o.until)
+		}
 		rest, err := q.writeTo(o.conn)
 		switch {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
@@ -124,6 +127,7 @@ func (o *outbox) write() {
 func (o *outbox) writeOn(rest net.Buffers) {
 	for {
 		for len(rest) > 0 {
+			o.until = time.Time{} // not as a caller wants it
 			_ = o.conn.SetWriteDeadline(time.Now().Add(outboxStall))
 			if n, err := rest.WriteTo(o.conn); err != nil && n == 0 {
 				o.fail(err)
@@ -131,7 +135,7 @@ func (o *outbox) writeOn(rest net.Buffers) {
 			}
 		}
 		o.mu.Lock()
-		if o.queue.size() == 0 || o.failed {
+		if o.queue.size() == 0 || o.err != nil {
 			o.writing = false
 			o.mu.Unlock()
 			return
@@ -145,14 +149,19 @@ func (o *outbox) writeOn(rest net.Buffers) {
 // fail lets nothing more be written.
 func (o *outbox) fail(err error) {
 	o.mu.Lock()
-	first := !o.failed
-	o.failed = true
+	defer o.mu.Unlock()
+	o.breakDown(err)
+}
+
+// breakDown is fail where o.mu is held.
+func (o *outbox) breakDown(err error) {
+	if o.err != nil {
+		return
+	}
+	o.err = err
 	if o.space != nil {
 		close(o.space)
 		o.space = nil
 	}
-	o.mu.Unlock()
-	if first {
-		o.broken(err)
-	}
+	o.broken(err)
 }

@@ -5,42 +5,41 @@ import (
 	"time"
 )
 
-// slot is one request in flight. Its id is not used again before it was
-// answered, or the answer to one that was given up could be taken for that to
-// another.
+// slot is one request in flight, from its caller's point of view. What the lane
+// does with it, it does under its mutex, until the slot is settled and its
+// caller was told: from then on it is the caller's alone.
 type slot struct {
 	id       uint32
 	deadline time.Time
-	turn     chan struct{} // the caller shall look: it is settled, or it is to read
+	turn     chan turn // tells the caller, once
 	settled  bool
-	reads    bool // it is the caller's turn to read
-	left     bool // nobody waits any more
+	answer   laneAnswer // its rest is the slot's own
+	err      error
 
-	answer laneAnswer // its rest is the slot's own
-	err    error
-
-	prev, next *slot // in lane.waiting
+	prev, next *slot // in a slotList
 }
 
-// await waits for the caller's turn to look, or for the end of ctx.
-func (s *slot) await(ctx context.Context) error {
+// turn is what a caller that waits is told.
+type turn uint8
+
+const (
+	turnOver turn = iota // the slot is settled
+	turnRead             // it is the caller's turn to read for all
+)
+
+func newSlot() *slot { return &slot{turn: make(chan turn, 1)} }
+
+// await waits for the caller's turn, or for the end of ctx.
+func (s *slot) await(ctx context.Context) (turn, error) {
 	done := ctx.Done()
 	if done == nil {
-		<-s.turn
-		return nil
+		return <-s.turn, nil
 	}
 	select {
-	case <-s.turn:
-		return nil
+	case t := <-s.turn:
+		return t, nil
 	case <-done:
-		return ctx.Err()
-	}
-}
-
-func (s *slot) wake() {
-	select {
-	case s.turn <- struct{}{}:
-	default:
+		return 0, ctx.Err()
 	}
 }
 
@@ -72,4 +71,16 @@ func (l *slotList) remove(s *slot) {
 		l.last = s.prev
 	}
 	s.prev, s.next = nil, nil
+}
+
+// tell takes all slots, which are settled, out of the list and tells their
+// callers. A slot that was told of is another's already.
+func (l *slotList) tell() {
+	for s := l.first; s != nil; {
+		next := s.next
+		s.prev, s.next = nil, nil
+		s.turn <- turnOver
+		s = next
+	}
+	*l = slotList{}
 }
