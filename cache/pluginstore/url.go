@@ -16,7 +16,9 @@ var ErrURL = errors.New("pluginstore: wrong store URL")
 //
 //	memory                        in this process, no plugin
 //	file:./data?sync=always       the plugin harpia-store-file, target ./data
-//	redis://127.0.0.1:6379/0      the plugin harpia-store-redis, the whole URL
+//	redis://127.0.0.1:6379/0      the plugin harpia-store-redis, the whole URL;
+//	                              so are rediss://, redis+unix://, valkey://,
+//	                              valkeys:// and valkey+unix://
 //	./my-plugin?setting=value     the program ./my-plugin
 //	plugin:memory                 the plugin, where a name alone means none
 type URL struct {
@@ -26,7 +28,7 @@ type URL struct {
 	Path string
 	// Target is what follows the name and its colon.
 	Target string
-	// Whole is the text up to the "?", without "plugin:".
+	// Whole is the text up to the "?", without "plugin:", as it was given.
 	Whole string
 	// Settings are those after the "?".
 	Settings url.Values
@@ -46,17 +48,21 @@ func ParseURL(text string) (URL, error) {
 	whole, query, _ := strings.Cut(rest, "?")
 	u := URL{Whole: whole}
 	var err error
-	if u.Settings, err = url.ParseQuery(query); err != nil || !assigns(query) {
-		// The "?" may be a password's.
-		if i := strings.Index(whole, ":"); i >= 0 {
-			whole = whole[:i+1] + "…"
-		}
-		return URL{}, fmt.Errorf("%w %q: what follows the \"?\" must be setting=value&…", ErrURL, whole)
-	}
+	u.Settings, err = url.ParseQuery(query)
 	m := nameTarget.FindStringSubmatch(whole)
+	if m != nil {
+		u.Target = whole[len(m[0]):]
+	}
+	// The "?" may be a password's: nothing of it is shown.
+	switch {
+	case err != nil || !assigns(query):
+		return URL{}, fmt.Errorf("%w %q: what follows the \"?\" must be setting=value&…", ErrURL, u.scheme())
+	case strings.HasPrefix(u.Target, "//") && strings.Contains(query, "@"):
+		return URL{}, fmt.Errorf("%w %q: an \"@\" after the \"?\" is written %%40, and a \"?\" in a password %%3F", ErrURL, u.scheme())
+	}
 	switch {
 	case m != nil:
-		u.Name, u.Target = m[1], whole[len(m[0]):]
+		u.Name = pluginFor(m[1], m[2], u.Target)
 	case strings.Contains(whole, "/") && !strings.Contains(whole, "://"):
 		u.Path = whole
 	case nameOnly.MatchString(whole):
@@ -71,6 +77,18 @@ func ParseURL(text string) (URL, error) {
 	return u, nil
 }
 
+// pluginFor returns the name of the plugin that a scheme stands for: its own,
+// but for those that Redis and its like are reached by.
+func pluginFor(name, transport, target string) string {
+	if strings.HasPrefix(target, "//") {
+		switch name + transport {
+		case "rediss", "valkey", "valkeys", "valkey+unix":
+			return "redis"
+		}
+	}
+	return name
+}
+
 // assigns reports whether each part of the query has the form setting=value.
 func assigns(query string) bool {
 	for part := range strings.SplitSeq(query, "&") {
@@ -79,6 +97,14 @@ func assigns(query string) bool {
 		}
 	}
 	return true
+}
+
+// scheme returns the URL without all that follows its first colon.
+func (u URL) scheme() string {
+	if i := strings.Index(u.Whole, ":"); i >= 0 {
+		return u.Whole[:i+1] + "…"
+	}
+	return u.Whole
 }
 
 // String returns the URL without what may be secret: settings, and whatever is
