@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"examples/library":        {"cache", "cache/pluginstore"},
 	"examples/plugin":         {"cache", "shared"},
 	"internal/proctest":       {},
+	"internal/redistest":      {},
 }
 
 func goList(t *testing.T, args ...string) []string {
