@@ -25,7 +25,8 @@ run: build ## serve the cache over HTTP, its data in ./data
 	bin/host --store file:./data serve
 
 .PHONY: test
-test: ## run all tests
+test: ## run all tests; installs the servers that they need, or says which to install
+	@tools/servers.sh
 	$(GO) test ./...
 
 # The packages in which goroutines meet, but for tests that count in one
