@@ -106,7 +106,7 @@ func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo fun
 		}
 	}
 	if err := old.bridge.replay(ctx, p.store(), p.info().Exclusive, switchTo); err != nil {
-		return err
+		return s.secrets.Load().hideError(err)
 	}
 	old.bridge.end()
 	return nil

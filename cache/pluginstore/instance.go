@@ -50,7 +50,7 @@ func (in *instance) stop() error {
 		in.abort()
 		return err
 	}
-	err := cache.Flush(ctx, in.client)
+	err := in.hide(cache.Flush(ctx, in.client))
 	if err != nil {
 		err = fmt.Errorf("pluginstore: the plugin %s could not flush: %w", in.client.Info().Name, err)
 	}
@@ -100,8 +100,11 @@ func (in *instance) check(ctx context.Context, timeout time.Duration) error {
 	if err := in.gone(); err != nil {
 		return err
 	}
-	return checkHealth(ctx, timeout, in.health, in.client.Info().Name)
+	return in.hide(checkHealth(ctx, timeout, in.health, in.client.Info().Name))
 }
+
+// hide returns an error of the plugin without secrets.
+func (in *instance) hide(err error) error { return in.proc.secrets.Load().hideError(err) }
 
 // checkHealth asks the plugin called name for its health, for timeout at most.
 func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthClient, name string) error {

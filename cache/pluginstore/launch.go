@@ -60,8 +60,8 @@ func (in *instance) start(ctx context.Context, path string, o *Options) error {
 		// go-plugin would take answers of 2 GiB. Calls that may bring back a
 		// value have a bound of their own.
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(shared.MaxAnswer))},
-		SyncStdout:      &lines{each: func(line string) { in.log.Info(line) }},
-		SyncStderr:      &lines{each: in.proc.stderr.line},
+		SyncStdout:      &lines{each: in.proc.printed},
+		SyncStderr:      &lines{each: in.proc.logged},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			in.proc.addEnv(spec.Env)
 			return in.proc, nil
@@ -117,7 +117,9 @@ func (in *instance) connect(ctx context.Context) error {
 }
 
 // configure opens the plugin's store with what the URL and the options give.
-func (in *instance) configure(ctx context.Context, u URL, o *Options) error {
+// What the plugin says from then on is shown without the secrets among that.
+func (in *instance) configure(ctx context.Context, u URL, o *Options) (err error) {
+	defer func() { err = in.hide(err) }()
 	if name := in.client.Info().Name; u.Name != "" && name != u.Name {
 		in.log.Warn("the plugin calls itself otherwise", "name", name, "path", in.proc.cmd.Args[0])
 	}
@@ -125,6 +127,7 @@ func (in *instance) configure(ctx context.Context, u URL, o *Options) error {
 	if err != nil {
 		return err
 	}
+	in.proc.secrets.Store(secretsOf(in.client.Info().Settings, given))
 	if err := in.client.Configure(ctx, given); err != nil {
 		return in.refused(ctx, u, err)
 	}

@@ -38,11 +38,18 @@ func (s *Store) start(ctx context.Context, prog *program) (plug, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.configure(ctx, s.url, s.o); err != nil {
+	if err := s.configure(ctx, in); err != nil {
 		in.abort()
 		return nil, err
 	}
 	return in, nil
+}
+
+// configure opens the store of a process.
+func (s *Store) configure(ctx context.Context, in *instance) error {
+	err := in.configure(ctx, s.url, s.o)
+	s.secrets.Store(in.proc.secrets.Load())
+	return err
 }
 
 // mayRecover reports whether a plugin whose start failed with err may start
@@ -120,5 +127,6 @@ func (s *Store) lastChance(b *bridge) (plug, error) {
 		}
 		p.abort()
 	}
+	err = s.secrets.Load().hideError(err)
 	return nil, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", b.size().Entries, err)
 }

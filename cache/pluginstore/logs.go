@@ -49,8 +49,8 @@ type output struct {
 	size int
 }
 
-func (o *output) line(line string) {
-	level, msg, attrs := parseLine(line)
+func (o *output) line(line string, s *secrets) {
+	level, msg, attrs := parseLine(line, s)
 	o.log.LogAttrs(context.Background(), level, msg, attrs...)
 	if level < slog.LevelWarn {
 		return
@@ -82,18 +82,20 @@ func (o *output) last() string {
 	return text
 }
 
-// parseLine reads a record in hclog's JSON. Anything else is a message at
-// warn: a plugin that logs properly has no reason to write it.
-func parseLine(line string) (slog.Level, string, []slog.Attr) {
+// parseLine reads a record in hclog's JSON, without the secrets that may be in
+// it. Anything else is a message at warn: a plugin that logs properly has no
+// reason to write it.
+func parseLine(line string, s *secrets) (slog.Level, string, []slog.Attr) {
 	var record map[string]any
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
-		return slog.LevelWarn, line, nil
+		return slog.LevelWarn, s.hide(line), nil
 	}
 	msg, ok := record["@message"].(string)
 	name, _ := record["@level"].(string)
 	if !ok {
-		return slog.LevelWarn, line, nil
+		return slog.LevelWarn, s.hide(line), nil
 	}
+	msg = s.hide(msg)
 	level := slog.LevelInfo
 	switch name {
 	case "trace", "debug":
@@ -105,7 +107,7 @@ func parseLine(line string) (slog.Level, string, []slog.Attr) {
 	var fields []any
 	for _, k := range slices.Sorted(maps.Keys(record)) {
 		if !strings.HasPrefix(k, "@") {
-			fields = append(fields, slog.Any(k, record[k]))
+			fields = append(fields, slog.Any(k, s.hideIn(record[k])))
 		}
 	}
 	if len(fields) == 0 {

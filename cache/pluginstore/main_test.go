@@ -46,6 +46,7 @@ var programs = map[string]func(){
 	"harpia-store-netrpc":        func() { fmt.Println("1|1|unix|/nowhere|netrpc"); time.Sleep(time.Hour) },
 	"harpia-store-plain":         func() { _ = os.Unsetenv("PLUGIN_CLIENT_CERT"); shared.Serve(&memstore.Store{}) },
 	"harpia-store-hostile":       hostile,
+	"harpia-store-telltale":      func() { shared.Serve(&telltale{}) },
 	"harpia-store-marks":         func() { forkChild(); shared.Serve(&marks{}) },
 	"harpia-store-hangs":         func() { forkChild(); shared.Serve(&marks{never: true}) },
 	"harpia-store-own":           func() { shared.Serve(&perKey{}) },

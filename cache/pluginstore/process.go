@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
@@ -25,6 +26,8 @@ type process struct {
 	cmd    *exec.Cmd
 	dir    string // private, for the socket
 	stderr output
+	// secrets are what the plugin was given so far and must not show.
+	secrets atomic.Pointer[secrets]
 
 	stdin   *os.File // our end: closing it tells the plugin to end
 	out     handshake
@@ -52,9 +55,15 @@ func newProcess(exe, name string, env []string, log *slog.Logger) *process {
 	p := &process{cmd: cmd, died: make(chan struct{}), exited: make(chan struct{})}
 	p.stderr.log = log
 	p.out.done = make(chan struct{})
-	p.out.rest = &lines{each: func(line string) { log.Info(line) }}
+	p.out.rest = &lines{each: p.printed}
 	return p
 }
+
+// printed takes a line that the plugin wrote to standard output.
+func (p *process) printed(line string) { p.stderr.log.Info(p.secrets.Load().hide(line)) }
+
+// logged takes one that it wrote to standard error.
+func (p *process) logged(line string) { p.stderr.line(line, p.secrets.Load()) }
 
 // addEnv takes what go-plugin tells the plugin through its environment.
 func (p *process) addEnv(env []string) { p.cmd.Env = append(p.cmd.Env, env...) }
@@ -93,7 +102,7 @@ func (p *process) Start(context.Context) error {
 	}
 	p.started = true
 	p.stdin, p.out.pipe, p.errPipe = ours[0], ours[1], ours[2]
-	p.readers.Go(func() { _, _ = io.Copy(&lines{each: p.stderr.line}, p.errPipe) })
+	p.readers.Go(func() { _, _ = io.Copy(&lines{each: p.logged}, p.errPipe) })
 	go p.reap()
 	return nil
 }

@@ -20,8 +20,9 @@ import (
 // is not supervised: it may be stopped for as long as the person likes, and its
 // end is the person's doing. died is never closed.
 type attached struct {
-	client *shared.Client
-	conn   *grpc.ClientConn
+	client  *shared.Client
+	conn    *grpc.ClientConn
+	secrets *secrets
 }
 
 var _ plug = (*attached)(nil)
@@ -35,7 +36,7 @@ func (p *attached) kill(error)          { _ = p.conn.Close() }
 func (p *attached) abort()              { _ = p.conn.Close() }
 
 func (p *attached) check(ctx context.Context, timeout time.Duration) error {
-	return checkHealth(ctx, timeout, healthpb.NewHealthClient(p.conn), p.info().Name)
+	return p.secrets.hideError(checkHealth(ctx, timeout, healthpb.NewHealthClient(p.conn), p.info().Name))
 }
 
 // stop flushes and lets go of the plugin, which serves on.
@@ -44,7 +45,7 @@ func (p *attached) stop() error {
 	defer cancel()
 	err := cache.Flush(ctx, p.client)
 	p.abort()
-	return err
+	return p.secrets.hideError(err)
 }
 
 // attach opens the store of the plugin that listens at o.Reattach.
@@ -83,6 +84,7 @@ func attach(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	}
 	u.Whole = cmp.Or(u.Whole, p.info().Name)
 	s := newStore(u, o)
+	s.secrets.Store(p.secrets)
 	if err := s.serve(ctx, p); err != nil {
 		return nil, err
 	}
@@ -98,8 +100,9 @@ func (p *attached) open(ctx context.Context, u URL, o *Options) error {
 	if err != nil {
 		return err
 	}
+	p.secrets = secretsOf(p.info().Settings, given)
 	if err := p.client.Configure(ctx, given); err != nil {
-		return err
+		return p.secrets.hideError(err)
 	}
 	_, err = p.client.Describe(ctx)
 	return err

@@ -134,7 +134,7 @@ func (s *Store) inTurn(life context.Context, old plug, in *instance) (plug, erro
 
 // openWell opens the store of a process and sees that it is well.
 func (s *Store) openWell(ctx context.Context, in *instance) error {
-	if err := in.configure(ctx, s.url, s.o); err != nil {
+	if err := s.configure(ctx, in); err != nil {
 		return err
 	}
 	return in.check(ctx, healthTimeout)

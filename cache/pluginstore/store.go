@@ -27,6 +27,7 @@ type Store struct {
 	info    atomic.Pointer[shared.Info] // of the process that served last
 	mu      sync.Mutex                  // held to change route
 	outages atomic.Uint64               // that memory has served in
+	secrets atomic.Pointer[secrets]     // that the plugin was given last
 
 	program atomic.Pointer[program] // that a restart runs
 	cancel  context.CancelFunc      // ends supervision
@@ -128,12 +129,13 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
-// failed says it of an error that came of closing the store.
+// failed says it of an error that came of closing the store, and hides what a
+// plugin must not show in one of its own.
 func (s *Store) failed(err error) error {
 	if err != nil && s.closed.Load() {
 		return cache.ErrClosed
 	}
-	return err
+	return s.secrets.Load().hideError(err)
 }
 
 // declared refuses what the plugin did not declare; the package functions of

@@ -63,7 +63,7 @@ func (s *Store) deathOf(ctx context.Context, p plug, err error) error {
 		case <-ctx.Done():
 		}
 	}
-	return fmt.Errorf("%w: the plugin %s broke the connection: %w", cache.ErrUnavailable, p.info().Name, err)
+	return fmt.Errorf("%w: the plugin %s broke the connection: %w", cache.ErrUnavailable, p.info().Name, s.secrets.Load().hideError(err))
 }
 
 // isUnanswered reports whether a call ended without the plugin's answer: it may
