@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -27,6 +28,7 @@ type lane struct {
 	idle sync.Pool // of slots
 
 	// Of who reads.
+	from  io.Reader // the connection
 	in    frames
 	batch []laneAnswer
 	until time.Time // deadline of reads
@@ -49,7 +51,7 @@ const (
 )
 
 func newLane(conn net.Conn, longest int) *lane {
-	l := &lane{conn: conn, in: frames{longest: longest}}
+	l := &lane{conn: conn, from: eagerly(conn), in: frames{longest: longest}}
 	l.idle.New = func() any { return newSlot() }
 	l.out = outbox{conn: conn, broken: l.broken}
 	return l
@@ -237,7 +239,7 @@ func (l *lane) fill() error {
 		l.until = now.Add(2 * laneTick)
 		_ = l.conn.SetReadDeadline(l.until)
 	}
-	n, err := l.conn.Read(l.in.room())
+	n, err := l.from.Read(l.in.room())
 	l.in.read(n)
 	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil

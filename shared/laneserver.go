@@ -46,11 +46,12 @@ func (s *laneServer) serve(ctx context.Context) error {
 	defer func() { _ = s.conn.Close() }()
 	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }}
 	s.calls = make(chan struct{}, laneCalls)
+	from := eagerly(s.conn)
 	in := frames{longest: requestHead + cache.MaxKey + 4 + 2*s.longest}
 	var answers frameQueue
 	var requests []laneRequest
 	for {
-		n, err := s.conn.Read(in.room())
+		n, err := from.Read(in.room())
 		if n == 0 && err != nil {
 			return err
 		}

@@ -1,0 +1,89 @@
+package shared
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A reader that does not like to wait reads what a connection reads, and ends
+// as it does.
+func TestEagerReads(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // on one it would keep others from running
+	here, there := socketPair(t)
+	defer there.Close()
+	from := eagerly(here)
+	if _, ok := from.(*eager); !ok {
+		t.Fatal("it is an ordinary reader")
+	}
+	buf := make([]byte, 16)
+	read := func() (string, error) {
+		n, err := from.Read(buf)
+		return string(buf[:n]), err
+	}
+	write := func(text string) {
+		if _, err := there.Write([]byte(text)); err != nil {
+			t.Error(err)
+		}
+	}
+	write("now")
+	if got, err := read(); got != "now" || err != nil {
+		t.Errorf("what is there: %q, %v", got, err)
+	}
+	time.AfterFunc(eagerFor/4, func() { write("soon") })
+	if got, err := read(); got != "soon" || err != nil {
+		t.Errorf("what comes soon: %q, %v", got, err)
+	}
+	time.AfterFunc(20*eagerFor, func() { write("later") })
+	if got, err := read(); got != "later" || err != nil {
+		t.Errorf("what comes later: %q, %v", got, err)
+	}
+	for range 2 {
+		_ = here.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+		if got, err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("nothing in time: %q, %v", got, err)
+		}
+	}
+	_ = here.SetReadDeadline(time.Time{})
+	write("last")
+	there.Close()
+	if got, err := read(); got != "last" || err != nil {
+		t.Errorf("the last: %q, %v", got, err)
+	}
+	if _, err := read(); err != io.EOF {
+		t.Errorf("the end: %v", err)
+	}
+	here.Close()
+	if _, err := read(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// Asking again stops paying off when answers take long, and is then tried ever
+// less often; one that takes long does not count for much.
+func TestEagerGivesUp(t *testing.T) {
+	var e eager
+	for range 100 {
+		e.count(10 * time.Microsecond)
+	}
+	if e.count(eagerFor); e.left != 0 {
+		t.Error("one long read is enough")
+	}
+	rounds := 0
+	for ; e.skip < eagerSkip; rounds++ {
+		if rounds > 100 {
+			t.Fatalf("%d reads in a row that took long wait at once, not %d", e.skip, eagerSkip)
+		}
+		e.count(eagerFor)
+	}
+	if e.count(eagerFor); e.left != eagerSkip {
+		t.Errorf("%d reads wait at once, not %d", e.left, eagerSkip)
+	}
+	if e.count(10 * time.Microsecond); e.skip != 0 {
+		t.Error("an answer that comes soon does not count")
+	}
+}
