@@ -27,7 +27,7 @@ func (c *config) connect(context.Context) (*session, error) {
 		if client != nil {
 			client.Close()
 		}
-		return nil, err
+		return nil, early(err, c.secure)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
