@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ type instance struct {
 	health healthpb.HealthClient
 	proc   *process
 	plug   *plugin.Client
-	dir    string // private directory of the socket
+	dir    *privateDir // of the socket
 	log    *slog.Logger
 	why    atomic.Pointer[error] // it was killed, if it was
 }
@@ -137,8 +136,8 @@ func (in *instance) cleanUp() {
 	if in.plug != nil {
 		in.plug.Kill()
 	}
-	if err := os.RemoveAll(in.dir); err != nil {
-		in.log.Warn("the plugin's socket directory is left behind", "dir", in.dir, "error", err)
+	if err := in.dir.remove(); err != nil {
+		in.log.Warn("the plugin's socket directory is left behind", "dir", in.dir.path, "error", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -25,14 +24,14 @@ func begin(ctx context.Context, prog *program, o *Options) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	exe, err := prog.place(dir)
+	exe, err := prog.place(dir.path)
 	if err != nil {
-		_ = os.RemoveAll(dir)
+		_ = dir.remove()
 		return nil, err
 	}
 	log := o.Logger.With("plugin", filepath.Base(prog.path))
 	in := &instance{dir: dir, log: log, proc: newProcess(exe, prog.path, environment(o), log)}
-	in.proc.dir = dir
+	in.proc.dir = dir.path
 	if err := in.start(ctx, prog.path, o); err != nil {
 		in.abort()
 		return nil, err
@@ -56,7 +55,7 @@ func (in *instance) start(ctx context.Context, path string, o *Options) error {
 		// Our own deadline comes first and can be told from others.
 		StartTimeout:     o.StartTimeout + time.Second,
 		Logger:           hclogTo(in.log),
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir.path},
 		// go-plugin would take answers of 2 GiB. Calls that may bring back a
 		// value have a bound of their own.
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(shared.MaxAnswer))},

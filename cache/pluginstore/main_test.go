@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -57,6 +58,8 @@ var programs = map[string]func(){
 	"harpia-store-mortal":        func() { (&unhealthy{name: "mortal", dies: true}).serve() },
 	"harpia-store-mortal-common": func() { (&unhealthy{name: "mortal", dies: true, common: true}).serve() },
 	"mortal-host":                mortalHost,
+	"starting-host":              startingHost,
+	"harpia-store-waits":         func() { _, _ = io.Copy(io.Discard, os.Stdin) },
 	"harpia-store-env":           func() { shared.Serve(&configured{err: fmt.Errorf("%q", os.Environ())}) },
 	"harpia-probe":               probe,
 }

@@ -32,12 +32,13 @@ type program struct {
 
 	mu     sync.Mutex // for what follows
 	master *os.File
-	dir    string // of the first copy, until that is placed
+	dir    *privateDir // of the first copy, until that is placed
 	first  string
 }
 
 // openProgram finds the program that u names and opens it if it is trusted.
 func openProgram(u URL, o *Options) (*program, error) {
+	sweep(o.Logger)
 	path, err := findGuarded(u, o)
 	if err != nil {
 		return nil, err
@@ -140,12 +141,12 @@ func copyProgram(path string) (*program, error) {
 
 func (p *program) copyFrom(original io.Reader) error {
 	// If others could swap the directory, they could swap the copy.
-	if err := guardedDir(p.dir); err != nil {
+	if err := guardedDir(p.dir.path); err != nil {
 		return err
 	}
 	sum := sha256.New()
 	var n int64
-	p.first = filepath.Join(p.dir, p.copyName())
+	p.first = filepath.Join(p.dir.path, p.copyName())
 	err := p.write(p.first, func(w io.Writer) (err error) {
 		from := &reader{r: io.LimitReader(original, maxProgram+1)}
 		n, err = io.CopyBuffer(io.MultiWriter(w, sum), from, make([]byte, 256<<10))
@@ -240,12 +241,9 @@ func (p *program) placeFirst(exe string) error {
 	if p.first == "" {
 		return os.ErrNotExist
 	}
-	first := p.first
-	p.first = ""
-	if err := os.Rename(first, exe); err != nil {
-		return err
-	}
-	return os.Remove(p.dir)
+	first, dir := p.first, p.dir
+	p.first, p.dir = "", nil
+	return errors.Join(os.Rename(first, exe), dir.remove())
 }
 
 // placed removes the name of what place has put somewhere. It is called after
@@ -268,9 +266,9 @@ func (p *program) Close() error {
 		err = p.master.Close()
 		p.master = nil
 	}
-	if p.dir != "" {
-		err = errors.Join(err, os.RemoveAll(p.dir))
-		p.dir = ""
+	if p.dir != nil {
+		err = errors.Join(err, p.dir.remove())
+		p.dir = nil
 	}
 	return err
 }

@@ -229,13 +229,13 @@ func TestUnfitTemporaryDirectory(t *testing.T) {
 			}()
 			p, err := openProgramAt(file, o)
 			if err == nil {
-				var private string
-				if private, err = socketDir(); err != nil {
-					t.Fatal(err)
+				private, fail := socketDir()
+				if fail != nil {
+					t.Fatal(fail)
 				}
-				_, err = p.place(private)
-				holds(t, private, 0)
-				_ = os.Remove(private)
+				_, err = p.place(private.path)
+				holds(t, private.path, 0)
+				_ = private.remove()
 				_ = p.Close()
 			}
 			for _, text := range []string{c.says, dir, "set TMPDIR"} {
