@@ -18,7 +18,8 @@ build: ## build the host and the plugins into bin/, and pin the plugins
 	$(GO) build -o bin/host ./cmd/host
 	$(GO) build -ldflags=-w -o bin/harpia-store-memory ./plugins/memory
 	$(GO) build -ldflags=-w -o bin/harpia-store-file ./plugins/file
-	bin/host plugins trust --lock bin/plugins.lock bin/harpia-store-memory bin/harpia-store-file
+	$(GO) build -ldflags=-w -o bin/harpia-store-redis ./plugins/redis
+	bin/host plugins trust --lock bin/plugins.lock bin/harpia-store-memory bin/harpia-store-file bin/harpia-store-redis
 
 .PHONY: run
 run: build ## serve the cache over HTTP, its data in ./data

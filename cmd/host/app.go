@@ -50,6 +50,8 @@ func (a *app) root() *cobra.Command {
 A store URL chooses the storage, with --store or ` + envStore + `:
   memory                      in this process; gone when it ends
   file:./data?sync=always     the plugin harpia-store-file, its data in ./data
+  redis://127.0.0.1:6379      the plugin harpia-store-redis and the server there;
+                              also rediss:// (TLS), redis+unix:// and valkey://
   ./my-plugin?setting=value   the program ./my-plugin
 
 While a plugin is down, --fallback says what serves in its place:

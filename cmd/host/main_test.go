@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 			"host":                {"."},
 			"harpia-store-memory": {"../../plugins/memory"},
 			"harpia-store-file":   {"../../plugins/file"},
+			"harpia-store-redis":  {"../../plugins/redis"},
 			"harpia-store-broken": {"./testdata/broken"},
 			"harpia-store-fickle": {"./testdata/fickle"},
 			"fickle-2":            {"-ldflags=-X main.version=2.0.0", "./testdata/fickle"},
@@ -49,7 +50,8 @@ func TestMain(m *testing.M) {
 		}
 		// As "make build" does.
 		pin := exec.Command(filepath.Join(built, "host"), "plugins", "trust", "--lock", filepath.Join(built, "plugins.lock"),
-			filepath.Join(built, "harpia-store-memory"), filepath.Join(built, "harpia-store-file"), filepath.Join(built, "harpia-store-fickle"))
+			filepath.Join(built, "harpia-store-memory"), filepath.Join(built, "harpia-store-file"),
+			filepath.Join(built, "harpia-store-redis"), filepath.Join(built, "harpia-store-fickle"))
 		if out, err := pin.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %v\n%s", pin, err, out)
 			return 1
