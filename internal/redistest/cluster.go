@@ -93,7 +93,19 @@ func (c *Cluster) Slot(key string) int {
 // Owner returns the primary that serves a slot.
 func (c *Cluster) Owner(slot int) *Server {
 	c.t.Helper()
-	for _, entry := range c.Primaries[0].Do("CLUSTER", "SLOTS").([]any) {
+	s, err := c.owner(slot)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return s
+}
+
+func (c *Cluster) owner(slot int) (*Server, error) {
+	answer, err := c.Primaries[0].Try("CLUSTER", "SLOTS")
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range answer.([]any) {
 		owned := entry.([]any)
 		if int64(slot) < owned[0].(int64) || int64(slot) > owned[1].(int64) {
 			continue
@@ -101,10 +113,9 @@ func (c *Cluster) Owner(slot int) *Server {
 		id := owned[2].([]any)[2]
 		for s, own := range c.ids {
 			if own == id {
-				return s
+				return s, nil
 			}
 		}
 	}
-	c.t.Fatalf("redistest: nobody has slot %d", slot)
-	return nil
+	return nil, fmt.Errorf("redistest: nobody has slot %d", slot)
 }

@@ -2,59 +2,77 @@
 
 package redistest
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // Migration moves a slot with its keys from one primary to another, while both
-// serve.
+// serve. Its methods may be called in any goroutine, by one at a time.
 type Migration struct {
 	c        *Cluster
 	slot     string
 	from, to *Server
 }
 
-// Migrate begins to move a slot: keys that are not there any more, and new
-// ones, are answered with ASK.
-func (c *Cluster) Migrate(slot int, to *Server) *Migration {
+// MoveSlot moves a slot to another primary.
+func (c *Cluster) MoveSlot(slot int, to *Server) {
 	c.t.Helper()
-	m := &Migration{c: c, slot: strconv.Itoa(slot), from: c.Owner(slot), to: to}
-	to.Do("CLUSTER", "SETSLOT", m.slot, "IMPORTING", c.ids[m.from])
-	m.from.Do("CLUSTER", "SETSLOT", m.slot, "MIGRATING", c.ids[to])
-	return m
+	m, err := c.Migrate(slot, to)
+	if err == nil {
+		err = m.Finish()
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Migrate begins to move a slot: from now on a key that its primary does not
+// have, because it has gone or is new, is answered with ASK.
+func (c *Cluster) Migrate(slot int, to *Server) (*Migration, error) {
+	from, err := c.owner(slot)
+	if err != nil {
+		return nil, err
+	}
+	m := &Migration{c: c, slot: strconv.Itoa(slot), from: from, to: to}
+	if _, err := to.Try("CLUSTER", "SETSLOT", m.slot, "IMPORTING", c.ids[from]); err != nil {
+		return nil, err
+	}
+	_, err = from.Try("CLUSTER", "SETSLOT", m.slot, "MIGRATING", c.ids[to])
+	return m, err
 }
 
 // Step moves up to n keys and reports whether there were any.
-func (m *Migration) Step(n int) bool {
-	m.c.t.Helper()
-	keys := m.from.Do("CLUSTER", "GETKEYSINSLOT", m.slot, strconv.Itoa(n)).([]any)
-	if len(keys) == 0 {
-		return false
+func (m *Migration) Step(n int) (bool, error) {
+	answer, err := m.from.Try("CLUSTER", "GETKEYSINSLOT", m.slot, strconv.Itoa(n))
+	keys, _ := answer.([]any)
+	if err != nil || len(keys) == 0 {
+		return false, err
 	}
 	const timeout = "5000" // ms
 	command := []string{"MIGRATE", "127.0.0.1", m.to.Port(), "", "0", timeout, "AUTH2", admin, m.to.options.admin, "KEYS"}
 	for _, key := range keys {
 		command = append(command, key.(string))
 	}
-	m.from.Do(command...) // NOKEY if all have gone meanwhile
-	return true
+	_, err = m.from.Try(command...) // NOKEY, which is no error, if all have gone
+	return true, err
 }
 
-// Finish moves what is left and gives the slot to its new primary.
-func (m *Migration) Finish() {
-	m.c.t.Helper()
+// Finish moves what is left, and gives the slot to its new primary.
+func (m *Migration) Finish() error {
 	const step = 16
-	for m.Step(step) {
-	}
-	m.to.Do("CLUSTER", "SETSLOT", m.slot, "NODE", m.c.ids[m.to])
-	for _, s := range m.c.Primaries {
-		if s != m.to {
-			s.Do("CLUSTER", "SETSLOT", m.slot, "NODE", m.c.ids[m.to])
+	for more := true; more; {
+		var err error
+		if more, err = m.Step(step); err != nil {
+			return err
 		}
 	}
-}
-
-// MoveSlot moves a slot, a few keys at a time.
-func (c *Cluster) MoveSlot(slot int, to *Server) {
-	c.t.Helper()
-	m := c.Migrate(slot, to)
-	m.Finish()
+	_, err := m.to.Try("CLUSTER", "SETSLOT", m.slot, "NODE", m.c.ids[m.to])
+	for _, s := range m.c.Primaries {
+		if s != m.to {
+			_, e := s.Try("CLUSTER", "SETSLOT", m.slot, "NODE", m.c.ids[m.to])
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }

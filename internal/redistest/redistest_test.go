@@ -118,15 +118,26 @@ func TestCluster(t *testing.T) {
 		to = c.Primaries[1]
 	}
 	from.Do("SET", key, "v")
-	m := c.Migrate(slot, to)
-	if !m.Step(1) || m.Step(1) {
-		t.Error("not one key was moved")
+	m, err := c.Migrate(slot, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{true, false} {
+		if some, err := m.Step(1); some != want || err != nil {
+			t.Errorf("a step moves some: %v, %v", some, err)
+		}
 	}
 	if _, err := from.Try("GET", key); err == nil || !strings.HasPrefix(err.Error(), "ASK") {
 		t.Errorf("the old primary says %v", err)
 	}
-	m.Finish()
+	if err := m.Finish(); err != nil {
+		t.Error(err)
+	}
 	if got := to.Do("GET", key); got != "v" || c.Owner(slot) != to {
 		t.Errorf("the value is %v", got)
+	}
+	c.MoveSlot(slot, from)
+	if got := from.Do("GET", key); got != "v" || c.Owner(slot) != from {
+		t.Errorf("back again, the value is %v", got)
 	}
 }

@@ -131,7 +131,7 @@ func (w *Watched) Primary() *Server {
 }
 
 // Failover makes a replica the primary, as the sentinels do when the primary is
-// down, and waits until it is one.
+// down, and waits until the old one is a replica. Meanwhile both take writes.
 func (w *Watched) Failover() {
 	w.t.Helper()
 	old := w.Primary()
@@ -140,6 +140,7 @@ func (w *Watched) Failover() {
 		return err
 	})
 	w.Promoted(old)
+	Until(w.t, "the old primary is a replica", func() error { return infoIs(old, "role", "slave") })
 }
 
 // Promoted waits until another server than old is the primary.
