@@ -164,7 +164,7 @@ func (c *Client) Patient() *Client {
 
 // call gives ctx the deadline of a call that carries size bytes.
 func (c *Client) call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
-	return c.within(ctx, CallTimeout+time.Second*time.Duration(size/(16<<20)))
+	return c.within(ctx, limitFor(size))
 }
 
 // within gives ctx a deadline, unless the client is patient.

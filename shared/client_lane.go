@@ -23,17 +23,13 @@ const laneSmall = 256 << 10
 
 // call makes a call over the lane.
 func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer, error) {
-	now := time.Now()
 	to, carries := l.small, len(r.value)+len(r.old)
 	if carries > laneSmall {
 		to = l.large
 	}
-	deadline := now.Add(CallTimeout + time.Second*time.Duration(carries/(16<<20)))
-	a, err := to.do(ctx, r, now, deadline)
+	a, err := to.do(ctx, r, limitFor(carries))
 	if err == nil && a.flags&flagTooLarge != 0 {
-		now = time.Now()
-		deadline = now.Add(CallTimeout + time.Second*time.Duration(c.info.Limits.MaxValue/(16<<20)))
-		a, err = l.large.do(ctx, r, now, deadline)
+		a, err = l.large.do(ctx, r, limitFor(c.info.Limits.MaxValue))
 	}
 	switch {
 	case err == nil && a.status == codes.OK:
@@ -46,6 +42,11 @@ func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer
 		err = fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, err)
 	}
 	return laneAnswer{}, err
+}
+
+// limitFor is how long a call may take that carries so many bytes.
+func limitFor(bytes int) time.Duration {
+	return CallTimeout + time.Second*time.Duration(bytes/(16<<20))
 }
 
 func (l *lanes) close() {

@@ -19,11 +19,12 @@ type lane struct {
 	conn net.Conn
 	out  outbox // its mutex guards what is below, too
 
-	reader  *slot    // whose caller reads, or is about to; nil: there is none, and nobody in waiting
-	waiting slotList // the others, in the order in which they came, but for who writes
-	places  []place  // by id
-	free    []uint32 // ids
-	left    int      // places
+	reader  *slot     // whose caller reads, or is about to; nil: there is none, and nobody in waiting
+	waiting slotList  // the others, in the order in which they came, but for who writes
+	places  []place   // by id
+	free    []uint32  // ids
+	left    int       // places
+	now     time.Time // by the reader's clock: no more than two ticks ago
 
 	idle sync.Pool // of slots
 
@@ -61,29 +62,30 @@ func newLane(conn net.Conn, longest int) *lane {
 var errLate = errors.New("late")
 
 // do sends a request and returns its answer. The error wraps ErrBroken, or is
-// errLate once deadline has passed, or that of ctx.
-func (l *lane) do(ctx context.Context, r *laneRequest, now, deadline time.Time) (laneAnswer, error) {
+// errLate after about limit, or that of ctx.
+func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (laneAnswer, error) {
 	if err := ctx.Err(); err != nil {
 		return laneAnswer{}, err
 	}
-	until := deadline
-	if d, ok := ctx.Deadline(); ok && d.Before(until) {
-		until = d
+	left := limit
+	if d, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(d))
 	}
-	r.left = uint32(max(1, until.Sub(now).Milliseconds()))
+	r.left = uint32(max(1, left.Milliseconds()))
 	s := l.idle.Get().(*slot)
-	s.deadline = deadline
 	reads := false
-	writes, err := l.out.add(ctx, deadline, func(q *frameQueue) {
-		l.place(s)
-		r.id = s.id
-		r.add(q)
+	writes, err := l.out.add(ctx, limit, func(q *frameQueue) {
 		// Decided with the request queued: an answer cannot come in between.
 		if reads = l.reader == nil; reads {
 			l.reader = s
+			l.now = time.Now()
 		} else if l.out.writing {
 			l.waiting.add(s)
 		}
+		s.deadline = l.now.Add(limit)
+		l.place(s)
+		r.id = s.id
+		r.add(q)
 	})
 	if err != nil {
 		l.idle.Put(s)
@@ -203,7 +205,9 @@ func (l *lane) read(ctx context.Context, s *slot) {
 				l.batch = append(l.batch, a)
 			}
 		}
+		now := time.Now()
 		l.out.mu.Lock()
+		l.now = now
 		for i := range l.batch {
 			if err := l.settle(&l.batch[i], &settled); err != nil && failed == nil {
 				failed = err
@@ -213,7 +217,7 @@ func (l *lane) read(ctx context.Context, s *slot) {
 		if failed != nil {
 			l.out.breakDown(failed)
 		}
-		if now := time.Now(); now.Sub(l.swept) > laneTick {
+		if now.Sub(l.swept) > laneTick {
 			l.swept = now
 			l.sweep(now)
 			if err := ctx.Err(); err != nil && !s.settled {

@@ -84,14 +84,8 @@ func laneTo(t *testing.T, longest int) (*lane, net.Conn) {
 	return l, other
 }
 
-func within(d time.Duration) (now, deadline time.Time) {
-	now = time.Now()
-	return now, now.Add(d)
-}
-
 func get(ctx context.Context, l *lane, key string, limit time.Duration) (laneAnswer, error) {
-	now, deadline := within(limit)
-	return l.do(ctx, &laneRequest{op: laneGet, key: key}, now, deadline)
+	return l.do(ctx, &laneRequest{op: laneGet, key: key}, limit)
 }
 
 // requestsOf reads n requests.
@@ -290,8 +284,7 @@ func TestLanePushesBack(t *testing.T) {
 	errs := make(chan error, callers)
 	for range callers {
 		go func() {
-			now, deadline := within(300 * time.Millisecond)
-			_, err := l.do(t.Context(), &laneRequest{op: laneSet, key: "k", value: value}, now, deadline)
+			_, err := l.do(t.Context(), &laneRequest{op: laneSet, key: "k", value: value}, 300*time.Millisecond)
 			errs <- err
 		}()
 	}

@@ -73,7 +73,7 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 			answers = append(answers, s.answer(ctx, &requests[i]))
 		}
 		// Only the end of the connection keeps an answer from being queued.
-		writes, _ := s.out.add(context.Background(), time.Now().Add(outboxStall), func(q *frameQueue) {
+		writes, _ := s.out.add(context.Background(), outboxStall, func(q *frameQueue) {
 			for i := range answers {
 				answers[i].id = requests[i].id
 				answers[i].add(q)

@@ -40,13 +40,18 @@ const (
 )
 
 // add has frame queue something, with o.mu held. A caller that is told so
-// writes, by calling write. add waits while too much is queued: until deadline,
-// which is errLate, or the end of ctx. After an error nothing was queued.
-func (o *outbox) add(ctx context.Context, deadline time.Time, frame func(*frameQueue)) (writes bool, err error) {
+// writes, by calling write. add waits while too much is queued: as long as
+// limit, which is errLate, or until the end of ctx. After an error nothing was
+// queued.
+func (o *outbox) add(ctx context.Context, limit time.Duration, frame func(*frameQueue)) (writes bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var late <-chan time.Time
 	for o.queue.size() > outboxBound && o.err == nil {
-		if err := o.await(ctx, deadline); err != nil {
+		if late == nil {
+			late = time.After(limit)
+		}
+		if err := o.await(ctx, late); err != nil {
 			return false, err
 		}
 	}
@@ -60,21 +65,19 @@ func (o *outbox) add(ctx context.Context, deadline time.Time, frame func(*frameQ
 }
 
 // await waits until the queue has been taken; o.mu is held before and after.
-func (o *outbox) await(ctx context.Context, deadline time.Time) error {
+func (o *outbox) await(ctx context.Context, late <-chan time.Time) error {
 	if o.space == nil {
 		o.space = make(chan struct{})
 	}
 	space := o.space
 	o.mu.Unlock()
 	defer o.mu.Lock()
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
 	select {
 	case <-space:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
+	case <-late:
 		return errLate
 	}
 }
