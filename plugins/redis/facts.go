@@ -13,8 +13,8 @@ import (
 type release [2]int
 
 var (
-	oldest   = release{6, 2} // SET with PXAT
-	readOnly = release{7, 0} // PEXPIRETIME, EVALSHA_RO
+	oldest     = release{6, 2} // SET with PXAT
+	withExpiry = release{7, 0} // PEXPIRETIME, EVALSHA_RO
 )
 
 func (r release) before(other release) bool {

@@ -48,7 +48,7 @@ func unavailable(caller context.Context, timeout time.Duration, err error) error
 	if cause := caller.Err(); cause != nil {
 		return cause
 	}
-	if errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrClosed) {
+	if told(err) {
 		return err
 	}
 	if redis, ok := rueidis.IsRedisErr(err); ok {
@@ -59,6 +59,16 @@ func unavailable(caller context.Context, timeout time.Duration, err error) error
 		return fmt.Errorf("%w: redis: %s", cache.ErrUnavailable, text)
 	}
 	return fmt.Errorf("%w: redis: %s", cache.ErrUnavailable, trouble(timeout, err))
+}
+
+// told reports whether err is the store's own, and says what it has to.
+func told(err error) bool {
+	for _, own := range []error{cache.ErrUnavailable, cache.ErrClosed, cache.ErrNotCounter, cache.ErrTooLarge, errors.ErrUnsupported, errAnswer} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
 }
 
 // misconfigured is the error of an attempt to connect if other settings would
@@ -105,7 +115,13 @@ func meaning(redis *rueidis.RedisError) (string, bool) {
 	return text, false
 }
 
+// word is what the error of a server begins with. Before Redis 7 that of a
+// script stands behind the place where it came up.
 func word(text string) string {
+	if i := strings.LastIndex(text, "@user_script"); i >= 0 && strings.HasPrefix(text, "ERR Error running script") {
+		_, text, _ = strings.Cut(text[i:], ": ")
+		text = strings.TrimPrefix(text, "-")
+	}
 	first, _, _ := strings.Cut(text, " ")
 	return first
 }

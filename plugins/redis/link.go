@@ -24,7 +24,7 @@ const (
 // others wait for. An attempt is nobody's: the end of a caller's context does
 // not end it.
 type link struct {
-	connect func(ctx context.Context) (*session, error)
+	connect func(context.Context, *session) error // to make a session of it
 
 	current atomic.Pointer[session]
 
@@ -47,7 +47,7 @@ type attempt struct {
 	err     error
 }
 
-func newLink(connect func(context.Context) (*session, error)) *link {
+func newLink(connect func(context.Context, *session) error) *link {
 	l := &link{connect: connect}
 	l.life, l.end = context.WithCancel(context.Background())
 	return l
@@ -101,13 +101,14 @@ func (l *link) begin(old *session) (*attempt, error) {
 
 func (l *link) try(a *attempt) {
 	defer close(a.done)
-	a.session, a.err = l.connect(l.life)
+	s := &session{link: l, since: time.Now()}
+	a.err = l.connect(l.life, s)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.attempt = nil
 	if l.closed && a.err == nil {
-		l.retire(a.session)
-		a.session, a.err = nil, errClosed()
+		l.retire(s)
+		a.err = errClosed()
 	}
 	l.failed = a.err
 	if a.err != nil {
@@ -115,7 +116,7 @@ func (l *link) try(a *attempt) {
 		l.until = time.Now().Add(l.backOff + rand.N(l.backOff/4))
 		return
 	}
-	l.backOff = 0
+	a.session, l.backOff = s, 0
 	if old := l.current.Swap(a.session); old != nil {
 		l.retire(old)
 	}
@@ -127,6 +128,17 @@ func (l *link) drop(s *session) {
 	defer l.mu.Unlock()
 	if l.current.CompareAndSwap(s, nil) {
 		l.retire(s)
+	}
+}
+
+// renewAfter is how long a session is used before it is renewed.
+const renewAfter = time.Second
+
+// renew looks for a better session while s goes on: after an attempt that
+// succeeds the new one takes over. It does not wait.
+func (l *link) renew(s *session) {
+	if time.Since(s.since) > renewAfter {
+		_, _ = l.begin(s)
 	}
 }
 

@@ -3,49 +3,174 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/redis/rueidis"
 
 	"github.com/harpia-go/harpia/cache"
 )
 
+// mostKeys is how many keys one step reads or removes, so that others need not
+// wait long for it.
+const mostKeys = 512
+
 var errAnswer = errors.New("redis: the server's answer is not what was asked for")
 
-// readScript returns the values of the keys, then their expiries: -1 is none,
-// -2 no key. A key of another type has no value, but an expiry.
-const readScript = `
-local r = redis.call('MGET', unpack(KEYS))
-local n = #KEYS
-for i = 1, n do r[n + i] = redis.call('PEXPIRETIME', KEYS[i]) end
-return r`
+// errType: a key holds no string.
+type errType struct{ key string }
 
-var readLua = rueidis.NewLuaScriptReadOnly(readScript)
+func (e errType) Error() string { return "redis: the key holds no string" }
 
-// get reads value and expiry of one key in one step.
-func (s *session) get(ctx context.Context, key string) (cache.Lookup, error) {
-	m, err := readLua.Exec(ctx, s.client, []string{key}, nil).ToArray()
-	if err != nil {
-		return cache.Lookup{}, err
+// lookUp reads values with their expiries, each pair in one step. How that is
+// cheapest was measured over a Unix socket, both processes on two cores, with
+// 128-byte values in batches of 30; µs for each key, in this process + in
+// Redis 7.0:
+//
+//	MULTI, MGET, a PEXPIRETIME for each, EXEC       1.7 + 0.9
+//	a script over all keys                          1.5 + 1.4
+//	a script for each key, in one pipeline          2.0 + 2.5
+//	MULTI, GET, PEXPIRETIME, EXEC for each key      2.8 + 1.4
+//	MGET alone, which tells no expiries             1.2 + 0.6
+//
+// A cluster takes neither transactions nor scripts over keys of different
+// slots, and follows the moves of a slot for single commands only, which a
+// script is.
+func (s *session) lookUp(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+	found := make([]cache.Lookup, len(keys))
+	if s.mode == cluster {
+		return found, s.readEach(ctx, keys, found)
 	}
-	if len(m) != 2 {
-		return cache.Lookup{}, errAnswer
+	for from := 0; from < len(keys); from += mostKeys {
+		to := min(from+mostKeys, len(keys))
+		step := s.transact
+		if s.release.before(withExpiry) {
+			step = s.readTogether
+		}
+		if err := step(ctx, keys[from:to], found[from:to]); err != nil {
+			return nil, err
+		}
 	}
-	return lookup(&m[0], &m[1])
+	return found, nil
 }
 
-func lookup(value, expires *rueidis.RedisMessage) (cache.Lookup, error) {
-	if value.IsNil() {
-		return cache.Lookup{}, nil
+// transact reads keys in one transaction.
+func (s *session) transact(ctx context.Context, keys []string, found []cache.Lookup) error {
+	b := s.client.B()
+	commands := make(rueidis.Commands, 0, len(keys)+3)
+	commands = append(commands, b.Multi().Build(), b.Mget().Key(keys...).Build())
+	for _, key := range keys {
+		commands = append(commands, b.Pexpiretime().Key(key).Build())
 	}
-	v, err := value.AsBytes()
+	answers := s.client.DoMulti(ctx, append(commands, b.Exec().Build())...)
+	answer, err := answers[len(answers)-1].ToArray()
 	if err != nil {
-		return cache.Lookup{}, err
+		// What is wrong was said when the command was queued.
+		for _, a := range answers {
+			if err := a.Error(); err != nil {
+				return err
+			}
+		}
+		return err
 	}
-	ms, err := expires.ToInt64()
+	if len(answer) != 1+len(keys) {
+		return errAnswer
+	}
+	values, err := answer[0].ToArray()
 	if err != nil {
-		return cache.Lookup{}, err
+		return err
 	}
-	l := cache.Lookup{Entry: cache.Entry{Value: v}, Found: true}
-	l.Entry.Expires = fromRedis(ms)
-	return l, nil
+	return lookups(keys, values, answer[1:], found)
+}
+
+// readTogether reads keys in one script.
+func (s *session) readTogether(ctx context.Context, keys []string, found []cache.Lookup) error {
+	return lookupsOf(keys, s.read.Exec(ctx, s.client, keys, nil), found)
+}
+
+// readEach reads keys in one script each.
+func (s *session) readEach(ctx context.Context, keys []string, found []cache.Lookup) error {
+	unknown := keys[:0:0]
+	var places []int
+	for i, a := range s.readAll(ctx, keys, true) {
+		err := lookupsOf(keys[i:i+1], a, found[i:i+1])
+		if redis, ok := rueidis.IsRedisErr(err); ok && redis.IsNoScript() {
+			unknown, places = append(unknown, keys[i]), append(places, i)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	for i, a := range s.readAll(ctx, unknown, false) {
+		if err := lookupsOf(unknown[i:i+1], a, found[places[i]:places[i]+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAll sends the script for each key, known as its digest.
+func (s *session) readAll(ctx context.Context, keys []string, known bool) []rueidis.RedisResult {
+	command, script := "EVAL", s.readText
+	if known {
+		command, script = "EVALSHA", s.readDigest
+	}
+	if !s.release.before(withExpiry) {
+		command += "_RO"
+	}
+	commands := make(rueidis.Commands, len(keys))
+	for i, key := range keys {
+		commands[i] = s.client.B().Arbitrary(command, script, "1").Keys(key).ReadOnly()
+	}
+	return s.client.DoMulti(ctx, commands...)
+}
+
+// lookupsOf takes the answer of the script apart.
+func lookupsOf(keys []string, answer rueidis.RedisResult, found []cache.Lookup) error {
+	m, err := answer.ToArray()
+	if err != nil {
+		return err
+	}
+	if len(m) != 2*len(keys) {
+		return errAnswer
+	}
+	return lookups(keys, m[:len(keys)], m[len(keys):], found)
+}
+
+func lookups(keys []string, values, expiries []rueidis.RedisMessage, found []cache.Lookup) error {
+	if len(values) != len(keys) {
+		return errAnswer
+	}
+	for i := range keys {
+		ms, err := expiries[i].AsInt64()
+		if err != nil {
+			return err
+		}
+		if ms == noKey {
+			continue
+		}
+		if values[i].IsNil() {
+			return errType{keys[i]}
+		}
+		value, err := values[i].AsBytes()
+		if err != nil {
+			return err
+		}
+		if len(value) > cache.DefaultMaxValue {
+			return fmt.Errorf("%w: redis: somebody has stored %d bytes, and %d are read at most", cache.ErrTooLarge, len(value), cache.DefaultMaxValue)
+		}
+		found[i] = cache.Lookup{Entry: cache.Entry{Value: value, Expires: fromRedis(ms)}, Found: true}
+	}
+	return nil
+}
+
+// wrongType reports whether err says that a key holds no string.
+func wrongType(err error) bool {
+	if _, ok := err.(errType); ok {
+		return true
+	}
+	redis, ok := rueidis.IsRedisErr(err)
+	return ok && strings.Contains(redis.Error(), "WRONGTYPE")
 }

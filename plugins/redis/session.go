@@ -1,62 +1,56 @@
 package main
 
 import (
-	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/redis/rueidis"
 )
 
 // session is a client that has connected, and what it is connected to.
 type session struct {
+	link   *link
 	client rueidis.Client
+	mode   mode
 	facts
+	scripts
+	since  time.Time
+	losses atomic.Int64 // of connections
+}
+
+// lose is told of each connection that was closed. Where there is one only,
+// the next call begins anew, with another password and server perhaps; sessions
+// with a cluster, or with sentinels, go on without it.
+func (s *session) lose() {
+	s.losses.Add(1)
+	if s.mode == standalone {
+		s.link.drop(s)
+	}
 }
 
 func (s *session) close() { s.client.Close() }
 
-// connect makes a session.
-func (c *config) connect(context.Context) (*session, error) {
-	o, err := c.options(c.addresses)
-	if err != nil {
-		return nil, err
-	}
-	o.ForceSingleClient = true
-	client, err := rueidis.NewClient(o)
-	if err != nil {
-		if client != nil {
-			client.Close()
-		}
-		return nil, early(err, c.secure)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
-	defer cancel()
-	f, err := identify(ctx, client)
-	if err == nil {
-		err = f.supported()
-	}
-	if err != nil {
-		client.Close()
-		return nil, err
-	}
-	return &session{client, f}, nil
-}
-
 // broke reports whether err, of a call over the session, means that the next
-// call should have another.
+// call should have another. The client of a cluster keeps up with its nodes
+// itself.
 func (s *session) broke(err error) bool {
-	if err == nil {
+	switch redis, ok := rueidis.IsRedisErr(err); {
+	case ok:
+		first := word(redis.Error())
+		return first == "NOAUTH" || first == "WRONGPASS"
+	case told(err):
 		return false
-	}
-	if redis, ok := err.(*rueidis.RedisError); ok {
-		switch word(redis.Error()) {
-		case "NOAUTH", "WRONGPASS":
-			return true
-		}
-		return false
-	}
-	if s.mode == cluster {
+	case s.mode == cluster:
 		return errors.Is(err, rueidis.ErrClosing) || errors.Is(err, rueidis.ErrNoSlot) || errors.Is(err, rueidis.ErrNoAddr)
 	}
 	return true
+}
+
+// demoted reports whether err says that the server is a replica, which it was
+// not, or not known to be. Under the same address or by the sentinels a primary
+// may be found.
+func (s *session) demoted(err error) bool {
+	redis, ok := rueidis.IsRedisErr(err)
+	return ok && s.mode != cluster && word(redis.Error()) == "READONLY"
 }

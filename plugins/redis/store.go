@@ -23,6 +23,13 @@ type Store struct {
 
 var (
 	_ cache.Store       = (*Store)(nil)
+	_ cache.Batcher     = (*Store)(nil)
+	_ cache.Adder       = (*Store)(nil)
+	_ cache.Swapper     = (*Store)(nil)
+	_ cache.Counter     = (*Store)(nil)
+	_ cache.Toucher     = (*Store)(nil)
+	_ cache.Scanner     = (*Store)(nil)
+	_ cache.Clearer     = (*Store)(nil)
 	_ cache.Limiter     = (*Store)(nil)
 	_ io.Closer         = (*Store)(nil)
 	_ shared.Describer  = (*Store)(nil)
@@ -62,25 +69,38 @@ func (s *Store) Close() error {
 
 // Get implements cache.Store.
 func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
-	var l cache.Lookup
-	err := s.do(ctx, 0, func(ctx context.Context, to *session) (err error) {
-		l, err = to.get(ctx, s.prefix+key)
+	if err := cache.CheckKey(key); err != nil {
+		return cache.Entry{}, false, err
+	}
+	var found []cache.Lookup
+	err := s.read(ctx, key, func(ctx context.Context, to *session) (err error) {
+		found, err = to.lookUp(ctx, []string{s.prefix + key})
 		return err
 	})
-	return l.Entry, l.Found, err
+	if err != nil {
+		return cache.Entry{}, false, err
+	}
+	return found[0].Entry, found[0].Found, nil
 }
 
-// Set implements cache.Store.
+// Set implements cache.Store. What another type is held under the key is
+// replaced, as SET does.
 func (s *Store) Set(ctx context.Context, key string, e cache.Entry) error {
-	return s.do(ctx, len(e.Value), func(ctx context.Context, to *session) error {
+	if err := check(key, e); err != nil {
+		return err
+	}
+	return s.do(ctx, key, len(e.Value), func(ctx context.Context, to *session) error {
 		return to.client.Do(ctx, set(to.client.B(), s.prefix+key, e)).Error()
 	})
 }
 
 // Delete implements cache.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	return s.do(ctx, 0, func(ctx context.Context, to *session) error {
-		return to.client.Do(ctx, to.client.B().Unlink().Key(s.prefix+key).Build()).Error()
+	if err := cache.CheckKey(key); err != nil {
+		return err
+	}
+	return s.do(ctx, key, 0, func(ctx context.Context, to *session) error {
+		return to.unlink(ctx, []string{s.prefix + key})
 	})
 }
 
