@@ -25,9 +25,13 @@ var mayImport = map[string][]string{
 	"internal/server":         {"cache"},
 	"plugins/memory":          {"shared", "internal/memstore"},
 	"plugins/file":            {"cache", "shared", "internal/version"},
+	"plugins/redis":           {"cache", "shared", "internal/version"},
 	"cmd/host":                {"cache", "cache/pluginstore", "cache/storetest", "shared", "internal/server", "internal/version"},
+	"examples":                {},
 	"examples/library":        {"cache", "cache/pluginstore"},
 	"examples/plugin":         {"cache", "shared"},
+	"examples/ratelimit":      {"cache", "cache/pluginstore"},
+	"examples/sessions":       {"cache", "cache/pluginstore"},
 	"internal/proctest":       {},
 	"internal/redistest":      {},
 }
