@@ -77,6 +77,7 @@ func (c *config) connect(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	o.OnInvalidations = s.hub.tell
 	if s.client, err = newClient(o); err != nil {
 		return err
 	}
@@ -108,6 +109,7 @@ func (c *config) choose(ctx context.Context, first *probe, s *session, o *rueidi
 	case is != s.mode && s.mode == cluster:
 		return wrongSetting("mode is cluster, and the server at %s belongs to none", first.address)
 	case s.mode == cluster:
+		o.InitAddress = []string{first.address} // it knows the others
 		o.ClusterOption.ShardsRefreshInterval = askCluster
 	default:
 		o.InitAddress, o.ForceSingleClient = []string{first.address}, true

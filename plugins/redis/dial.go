@@ -19,6 +19,7 @@ func (d dialer) dial(ctx context.Context, address string, with *net.Dialer, _ *t
 	if err != nil || d.session == nil {
 		return c, err
 	}
+	d.session.opened()
 	return &conn{Conn: c, session: d.session}, nil
 }
 

@@ -117,9 +117,12 @@ func (l *link) try(a *attempt) {
 		return
 	}
 	a.session, l.backOff = s, 0
-	if old := l.current.Swap(a.session); old != nil {
+	old := l.current.Load()
+	if old != nil {
+		old.hub.end() // before anybody uses what it does not watch
 		l.retire(old)
 	}
+	l.current.Store(s)
 }
 
 // drop ends the use of a session that is broken.
@@ -127,6 +130,7 @@ func (l *link) drop(s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.current.CompareAndSwap(s, nil) {
+		s.hub.end()
 		l.retire(s)
 	}
 }
@@ -150,12 +154,14 @@ func (l *link) retire(s *session) { l.work.Go(s.close) }
 func (l *link) close() {
 	l.mu.Lock()
 	l.closed = true
+	l.end()
 	if s := l.current.Swap(nil); s != nil {
 		l.retire(s)
 	}
 	l.mu.Unlock()
-	l.end()
 	l.work.Wait()
 }
+
+func (l *link) isClosed() bool { return l.life.Err() != nil }
 
 func errClosed() error { return fmt.Errorf("redis: %w", cache.ErrClosed) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,13 +18,20 @@ type session struct {
 	scripts
 	since  time.Time
 	losses atomic.Int64 // of connections
+
+	hub      hub
+	tracking sync.Mutex // held while the servers are told to tell of changes, or not to
 }
+
+// opened is told of each new connection.
+func (s *session) opened() { s.hub.end() }
 
 // lose is told of each connection that was closed. Where there is one only,
 // the next call begins anew, with another password and server perhaps; sessions
 // with a cluster, or with sentinels, go on without it.
 func (s *session) lose() {
 	s.losses.Add(1)
+	s.hub.end()
 	if s.mode == standalone {
 		s.link.drop(s)
 	}

@@ -30,6 +30,7 @@ var (
 	_ cache.Toucher     = (*Store)(nil)
 	_ cache.Scanner     = (*Store)(nil)
 	_ cache.Clearer     = (*Store)(nil)
+	_ cache.Watcher     = (*Store)(nil)
 	_ cache.Limiter     = (*Store)(nil)
 	_ io.Closer         = (*Store)(nil)
 	_ shared.Describer  = (*Store)(nil)

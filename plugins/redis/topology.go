@@ -85,6 +85,15 @@ func (t *topology) equal(later *topology) bool {
 	return t.owner == later.owner && maps.Equal(t.epoch, later.epoch) && maps.EqualFunc(t.moves, later.moves, slices.Equal)
 }
 
+// sameNodes reports whether two looks saw the same primaries.
+func (t *topology) sameNodes(later *topology) bool {
+	same := len(t.nodes) == len(later.nodes)
+	for address := range t.nodes {
+		same = same && later.nodes[address] != nil
+	}
+	return same
+}
+
 // clusterNode is a line of CLUSTER NODES.
 type clusterNode struct {
 	myself, primary  bool
