@@ -60,11 +60,14 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// TestScripts tells stories at the command line. After each, nothing runs and
+// TestScripts tells stories at the command line.
+func TestScripts(t *testing.T) { testscript.Run(t, scripts(t, "testdata")) }
+
+// scripts says how the stories in dir are run. After each, nothing runs and
 // nothing lies in the temporary directory.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+func scripts(t *testing.T, dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			bin, tmp := filepath.Join(e.WorkDir, "bin"), filepath.Join(e.WorkDir, "tmp")
 			for _, dir := range []string{bin, tmp, filepath.Join(e.WorkDir, "home")} {
@@ -102,7 +105,7 @@ func TestScripts(t *testing.T) {
 			"soonnothingleft": soonNothingLeft, "append-byte": appendByte, "until": untilCommand, "untillog": untilLog,
 			"pluginpid": pluginPID,
 		},
-	})
+	}
 }
 
 func freePort() (string, error) {
