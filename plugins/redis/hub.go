@@ -11,9 +11,9 @@ import (
 // they become one: that all has changed.
 const mostTold = 1 << 16
 
-// watch collects what servers tell until its consumer takes it. Who tells never
+// watcher collects what servers tell until its consumer takes it. Who tells never
 // waits.
-type watch struct {
+type watcher struct {
 	prefix string    // of the store
 	seen   *topology // of a cluster, when the watch began; its consumer's
 	wake   chan struct{}
@@ -24,10 +24,12 @@ type watch struct {
 	err  error // it has ended
 }
 
-func newWatch(prefix string) *watch { return &watch{prefix: prefix, wake: make(chan struct{}, 1)} }
+func newWatcher(prefix string) *watcher {
+	return &watcher{prefix: prefix, wake: make(chan struct{}, 1)}
+}
 
 // tell takes keys that have changed; nil: all may have.
-func (w *watch) tell(keys []rueidis.RedisMessage) {
+func (w *watcher) tell(keys []rueidis.RedisMessage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if keys == nil || len(w.keys)+len(keys) > mostTold {
@@ -42,7 +44,7 @@ func (w *watch) tell(keys []rueidis.RedisMessage) {
 	w.nudge()
 }
 
-func (w *watch) end(err error) {
+func (w *watcher) end(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
@@ -51,7 +53,7 @@ func (w *watch) end(err error) {
 	w.nudge()
 }
 
-func (w *watch) nudge() {
+func (w *watcher) nudge() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -60,7 +62,7 @@ func (w *watch) nudge() {
 
 // take returns what was told since the last time: keys, or that all have
 // changed, and after that perhaps the end.
-func (w *watch) take() (keys []string, all bool, err error) {
+func (w *watcher) take() (keys []string, all bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	keys, all = w.keys, w.all
@@ -71,22 +73,22 @@ func (w *watch) take() (keys []string, all bool, err error) {
 // hub passes what servers tell to the watches of a session.
 type hub struct {
 	mu      sync.Mutex
-	watches map[*watch]struct{}
+	watches map[*watcher]struct{}
 }
 
 // add and remove return how many watches there are then. Those that have ended
 // are none of them.
-func (h *hub) add(w *watch) int {
+func (h *hub) add(w *watcher) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.watches == nil {
-		h.watches = make(map[*watch]struct{})
+		h.watches = make(map[*watcher]struct{})
 	}
 	h.watches[w] = struct{}{}
 	return len(h.watches)
 }
 
-func (h *hub) remove(w *watch) int {
+func (h *hub) remove(w *watcher) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.watches, w)

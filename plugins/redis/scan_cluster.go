@@ -43,7 +43,7 @@ func (w *walk) cluster(ctx context.Context) error {
 		return err
 	}
 	var again []int
-	for slot := range slots {
+	for slot := range slotCount {
 		if len(before.moves[slot])+len(after.moves[slot]) > 0 || !before.same(after, slot) {
 			again = append(again, slot)
 		}

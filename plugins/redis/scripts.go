@@ -15,9 +15,9 @@ import (
 // Redis tells a connection of what it changes by scripts itself, as if others
 // had: see watch.go.
 
-// expires tells the expiry of a key as PEXPIRETIME does: -1 is none, -2 no key.
+// The function expires tells the expiry of a key as PEXPIRETIME does: -1 is none, -2 no key.
 const (
-	expires = `
+	expiresFunction = `
 local function expires(key) return redis.call('PEXPIRETIME', key) end`
 
 	// Before 7.0 there is only the time that is left, and the time itself is
@@ -38,15 +38,15 @@ end`
 )
 
 const (
-	// read: the values of the keys, then their expiries. A key that holds no
+	// readScript: the values of the keys, then their expiries. A key that holds no
 	// string has no value, but an expiry.
-	read = `
+	readScript = `
 local r = redis.call('MGET', unpack(KEYS))
 for i, key in ipairs(KEYS) do r[#KEYS + i] = expires(key) end
 return r`
 
-	// swap: old value, new value, expiry or nothing. 1: swapped.
-	swap = `
+	// swapScript: old value, new value, expiry or nothing. 1: swapped.
+	swapScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then
   redis.call('SET', KEYS[1], ARGV[2])
@@ -55,14 +55,14 @@ else
 end
 return 1`
 
-	// remove: old value. 1: removed.
-	remove = `
+	// removeScript: old value. 1: removed.
+	removeScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`
 
-	// count: delta, expiry or nothing. The sum, as text since a number of Lua
+	// countScript: delta, expiry or nothing. The sum, as text since a number of Lua
 	// has 53 bits, and the expiry.
-	count = `
+	countScript = `
 local had = expires(KEYS[1])
 redis.call('INCRBY', KEYS[1], ARGV[1])
 local sum = redis.call('GET', KEYS[1])
@@ -71,8 +71,8 @@ if ARGV[2] == '' then return {sum, -1} end
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return {sum, ARGV[2]}`
 
-	// touch: expiry or nothing. 1: there was an entry.
-	touch = `
+	// touchScript: expiry or nothing. 1: there was an entry.
+	touchScript = `
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'none' then return 0 end
 if kind ~= 'string' then return redis.error_reply('WRONGTYPE it is a ' .. kind) end
@@ -93,18 +93,18 @@ type scripts struct {
 
 // scriptsFor returns the scripts for a server.
 func scriptsFor(r release) scripts {
-	prelude, newRead := expires, rueidis.NewLuaScriptReadOnly
+	prelude, newRead := expiresFunction, rueidis.NewLuaScriptReadOnly
 	if r.before(withExpiry) {
 		prelude, newRead = expiresBefore70, rueidis.NewLuaScript
 	}
-	digest := sha1.Sum([]byte(prelude + read))
+	digest := sha1.Sum([]byte(prelude + readScript))
 	return scripts{
-		read:       newRead(prelude + read),
-		readText:   prelude + read,
+		read:       newRead(prelude + readScript),
+		readText:   prelude + readScript,
 		readDigest: hex.EncodeToString(digest[:]),
-		swap:       rueidis.NewLuaScript(swap),
-		remove:     rueidis.NewLuaScript(remove),
-		count:      rueidis.NewLuaScript(prelude + count),
-		touch:      rueidis.NewLuaScript(touch),
+		swap:       rueidis.NewLuaScript(swapScript),
+		remove:     rueidis.NewLuaScript(removeScript),
+		count:      rueidis.NewLuaScript(prelude + countScript),
+		touch:      rueidis.NewLuaScript(touchScript),
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/redis/rueidis"
 )
 
-const slots = 16384
+const slotCount = 16384
 
 // topology is what the primaries of a cluster say of their own slots, which
 // they know before everybody else.
 type topology struct {
 	nodes map[string]rueidis.Client // by address
-	owner [slots]string             // address; empty: nobody serves the slot
+	owner [slotCount]string         // address; empty: nobody serves the slot
 	epoch map[string]string         // of each node: a number that grows when it takes over a slot
 	// moves are the marks of slots whose keys are being moved, by slot: the
 	// nodes that take them.
@@ -29,7 +29,7 @@ type topology struct {
 // slots, the topology is not complete.
 func look(ctx context.Context, client rueidis.Client) *topology {
 	t := &topology{nodes: make(map[string]rueidis.Client), epoch: make(map[string]string), moves: make(map[int][]string)}
-	var claimed [slots]bool
+	var claimed [slotCount]bool
 	for address, node := range client.Nodes() {
 		text, err := node.Do(ctx, node.B().ClusterNodes().Build()).ToString()
 		if err != nil {
@@ -50,7 +50,7 @@ func look(ctx context.Context, client rueidis.Client) *topology {
 	return t
 }
 
-func (t *topology) add(address string, node rueidis.Client, n clusterNode, claimed *[slots]bool) {
+func (t *topology) add(address string, node rueidis.Client, n clusterNode, claimed *[slotCount]bool) {
 	for _, r := range n.slots {
 		for slot := r[0]; slot <= r[1]; slot++ {
 			claimed[slot] = true
@@ -143,5 +143,5 @@ func firstOf(text, sep string) string {
 
 func parseSlot(text string) (int, bool) {
 	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 0 && n < slots
+	return n, err == nil && n >= 0 && n < slotCount
 }

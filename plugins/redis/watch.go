@@ -31,7 +31,7 @@ var errLost = fmt.Errorf("%w: redis: the connection that changes were told over 
 func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 	return func(yield func(cache.Change, error) bool) {
 		var on *session
-		var w *watch
+		var w *watcher
 		err := s.do(ctx, "", 0, func(ctx context.Context, to *session) (err error) {
 			on = to
 			w, err = to.watch(ctx, s.prefix)
@@ -48,7 +48,7 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 }
 
 // tell yields what w is told. A nil error means that the consumer has enough.
-func (s *Store) tell(ctx context.Context, on *session, w *watch, yield func(cache.Change, error) bool) error {
+func (s *Store) tell(ctx context.Context, on *session, w *watcher, yield func(cache.Change, error) bool) error {
 	if !yield(cache.Change{All: true}, nil) {
 		return nil
 	}
@@ -87,13 +87,13 @@ func (s *Store) tell(ctx context.Context, on *session, w *watch, yield func(cach
 }
 
 // watch has the servers tell of changes, and the session pass them on.
-func (s *session) watch(ctx context.Context, prefix string) (*watch, error) {
+func (s *session) watch(ctx context.Context, prefix string) (*watcher, error) {
 	if !s.resp3 {
 		return nil, fmt.Errorf("redis: the server does not speak RESP3, over which changes are told: %w", errors.ErrUnsupported)
 	}
 	s.tracking.Lock()
 	defer s.tracking.Unlock()
-	w := newWatch(prefix)
+	w := newWatcher(prefix)
 	nodes := s.client.Nodes()
 	if s.mode == cluster {
 		// This also connects to all of them, replicas too.
@@ -115,7 +115,7 @@ func (s *session) watch(ctx context.Context, prefix string) (*watch, error) {
 }
 
 // unwatch undoes watch.
-func (s *session) unwatch(w *watch, most time.Duration) {
+func (s *session) unwatch(w *watcher, most time.Duration) {
 	s.tracking.Lock()
 	defer s.tracking.Unlock()
 	if s.hub.remove(w) > 0 {
@@ -156,7 +156,7 @@ func trackingOff(node rueidis.Client) rueidis.Completed {
 
 // lookAgain looks whether other nodes serve than when the watch began. Among
 // those that tell of changes slots may move: that may have told nothing.
-func (w *watch) lookAgain(ctx context.Context, on *session) error {
+func (w *watcher) lookAgain(ctx context.Context, on *session) error {
 	now := look(ctx, on.client)
 	switch {
 	case !now.complete || w.seen.equal(now):
