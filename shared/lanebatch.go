@@ -2,6 +2,8 @@ package shared
 
 import (
 	"context"
+	"iter"
+	"runtime"
 	"slices"
 	"time"
 
@@ -39,9 +41,21 @@ func (s *laneServer) startAll(ctx context.Context, requests []laneRequest) {
 			s.start(ctx, []laneRequest{r}, nil)
 		}
 	}
-	s.start(ctx, gets, s.getAll)
+	for part := range parts(gets) {
+		s.start(ctx, part, s.getAll)
+	}
 	s.start(ctx, sets, s.setAll)
 	s.start(ctx, deletes, s.deleteAll)
+}
+
+// partSize is how many reads are worth a goroutine of their own.
+const partSize = 8
+
+// parts splits reads, which need nothing of each other, so that every processor
+// has some.
+func parts(gets []laneRequest) iter.Seq[[]laneRequest] {
+	each := (len(gets) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	return slices.Chunk(gets, max(each, partSize))
 }
 
 // start answers requests in a goroutine: with together if it can, or else one

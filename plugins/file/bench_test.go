@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -76,5 +77,46 @@ func parallel(b *testing.B, callers int, do func(n int64) error) {
 		if err := <-errs; err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// As many keys as the cache of blocks has no room for, and batches as the lane
+// makes them of many callers.
+func BenchmarkGetMany(b *testing.B) {
+	const entries = 1_000_000
+	s := &Store{}
+	if err := configure(s, b.TempDir(), "sync", "never"); err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	value := make([]byte, 128)
+	var items []cache.Item
+	for i := range entries {
+		items = append(items, cache.Item{Key: "key:" + strconv.Itoa(i), Entry: cache.Entry{Value: value}})
+		if len(items) == 1000 {
+			if err := s.SetMany(b.Context(), items); err != nil {
+				b.Fatal(err)
+			}
+			items = items[:0]
+		}
+	}
+	if err := s.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, entries-1)
+	keys := make([]string, 1<<18)
+	for i := range keys {
+		keys[i] = "key:" + strconv.FormatUint(zipf.Uint64()*7919%entries, 10)
+	}
+	for _, size := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("keys=%d", size), func(b *testing.B) {
+			for n := 0; b.Loop(); n++ {
+				from := n * size % len(keys)
+				if _, err := s.GetMany(b.Context(), keys[from:from+size]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/key")
+		})
 	}
 }

@@ -194,6 +194,9 @@ func (w *writer) finish(err error) error {
 
 // wrap gives an error of pebble the identity that callers test for.
 func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
 	for _, known := range []error{
 		cache.ErrUnavailable, cache.ErrClosed, cache.ErrTooLarge, cache.ErrInvalidKey, cache.ErrNotCounter,
 		context.Canceled, context.DeadlineExceeded,

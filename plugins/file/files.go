@@ -88,16 +88,9 @@ func (fs *files) syncLog() error {
 		return err
 	}
 	if l := fs.latest(); l != nil {
-		return wrapped(l.force())
+		return wrap(l.force())
 	}
 	return nil
-}
-
-func wrapped(err error) error {
-	if err == nil {
-		return nil
-	}
-	return wrap(err)
 }
 
 func (fs *files) latest() *logFile {

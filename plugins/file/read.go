@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -12,26 +14,47 @@ import (
 
 func noRelease() {}
 
-// lookup returns the record under key, live or expired. Its value is good
-// until release, which the caller calls unless there is an error.
-func (s *Store) lookup(key string) (r record, found bool, release func(), err error) {
+// seeker finds records. What it sees is what there was when it was made.
+type seeker struct {
+	it  *pebble.Iterator
+	key []byte // of the last lookup
+}
+
+func (s *Store) newSeeker() (seeker, error) {
 	// Not Get, which does not ask the filters of the lowest level, where most
 	// entries are: a miss would read a block of it.
 	it, err := s.db.NewIter(&pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly, UseL6Filters: true})
-	if err != nil {
-		return record{}, false, noRelease, wrap(err)
+	return seeker{it: it}, wrap(err)
+}
+
+// lookup returns the record under key, live or expired. Its value is good until
+// the next lookup.
+func (k *seeker) lookup(key string) (r record, found bool, err error) {
+	k.key = append(append(k.key[:0], spaceEntry), key...)
+	if !k.it.SeekPrefixGE(k.key) {
+		return record{}, false, wrap(k.it.Error())
 	}
-	if !it.SeekPrefixGE(entryKey(key)) {
-		return record{}, false, noRelease, wrapped(errors.Join(it.Error(), it.Close()))
-	}
-	b, err := it.ValueAndErr()
+	b, err := k.it.ValueAndErr()
 	if err == nil {
 		r, err = parseRecord(b)
 	}
+	return r, err == nil, wrap(err)
+}
+
+func (k *seeker) close() error { return wrap(k.it.Close()) }
+
+// lookup returns the record under key, live or expired. Its value is good
+// until release, which the caller calls unless there is an error.
+func (s *Store) lookup(key string) (r record, found bool, release func(), err error) {
+	k, err := s.newSeeker()
 	if err != nil {
-		return record{}, false, noRelease, wrap(errors.Join(err, it.Close()))
+		return record{}, false, noRelease, err
 	}
-	return r, true, func() { _ = it.Close() }, nil
+	r, found, err = k.lookup(key)
+	if err != nil || !found {
+		return record{}, false, noRelease, errors.Join(err, k.close())
+	}
+	return r, true, func() { _ = k.close() }, nil
 }
 
 // Get returns the entry under key and whether there is one.
@@ -43,10 +66,6 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		return cache.Entry{}, false, err
 	}
 	defer s.leave()
-	return s.get(key)
-}
-
-func (s *Store) get(key string) (cache.Entry, bool, error) {
 	r, found, release, err := s.lookup(key)
 	if err != nil || !found {
 		return cache.Entry{}, false, err
@@ -70,17 +89,38 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 	}
 	defer s.leave()
 	found := make([]cache.Lookup, len(keys))
-	for i, key := range keys {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	k, err := s.newSeeker()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range inOrder(keys) {
+		var r record
+		var ok bool
+		if err = ctx.Err(); err != nil {
+			break
 		}
-		e, ok, err := s.get(key)
-		if err != nil {
-			return nil, err
+		if r, ok, err = k.lookup(keys[i]); err != nil {
+			break
 		}
-		found[i] = cache.Lookup{Entry: e, Found: ok}
+		if ok && !r.expired(s.clock.Now().UnixMilli()) {
+			found[i] = cache.Lookup{Entry: r.entry(), Found: true}
+		}
+	}
+	if err := errors.Join(err, k.close()); err != nil {
+		return nil, err
 	}
 	return found, nil
+}
+
+// inOrder returns the places of keys in their order: the next one is often
+// near the one before.
+func inOrder(keys []string) []int {
+	places := make([]int, len(keys))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	return places
 }
 
 // How many keys a page of a scan holds, and about how many bytes.
