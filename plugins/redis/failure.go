@@ -167,8 +167,41 @@ func mayBe(err error, hungUp bool) string {
 	return ""
 }
 
+// unfriendly is the error of a server that was reached and said nothing that
+// makes sense: it may be waiting for something else.
+type unfriendly struct {
+	error
+	hint string
+}
+
+func (u unfriendly) Unwrap() error { return u.error }
+
+// unlessHeard adds to the error of an attempt to connect what may be wrong, if
+// the server was reached and has said nothing.
+func (c *config) unlessHeard(err error) error {
+	_, refused := rueidis.IsRedisErr(err)
+	var dial *net.OpError
+	reached := !errors.As(err, &dial) || dial.Op != "dial"
+	if err == nil || refused || !reached || c.network == "unix" || aboutTLS(err) != "" || errors.Is(err, shared.ErrSetting) {
+		return err
+	}
+	switch {
+	case !c.secure:
+		return unfriendly{err, "if it speaks TLS, begin the URL with rediss://"}
+	case isTimeout(err):
+		return unfriendly{err, "if it does not speak TLS, begin the URL with redis://"}
+	case c.tls.cert == "":
+		return unfriendly{err, "it may want a certificate in tls_cert and tls_key"}
+	}
+	return err
+}
+
 // trouble says what is the matter when no answer came.
 func trouble(timeout time.Duration, err error) string {
+	var u unfriendly
+	if errors.As(err, &u) {
+		return trouble(timeout, u.error) + "; " + u.hint
+	}
 	var dial *net.OpError
 	isDial := errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil
 	switch text := aboutTLS(err); {
@@ -176,7 +209,7 @@ func trouble(timeout time.Duration, err error) string {
 		return text
 	case errors.Is(err, syscall.ECONNREFUSED) && isDial:
 		return fmt.Sprintf("nobody listens on %s: start the server, or mend the address", dial.Addr)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+	case isTimeout(err):
 		return fmt.Sprintf("the server did not answer within %s: see whether it is overloaded or stopped, or raise timeout", timeout) + mayBe(err, false)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, net.ErrClosed), errors.Is(err, rueidis.ErrClosing), errors.Is(err, context.Canceled):
@@ -191,7 +224,7 @@ func trouble(timeout time.Duration, err error) string {
 
 func isTimeout(err error) bool {
 	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
 
 // aboutTLS is the text for an error that a wrong name, authority, certificate
@@ -202,7 +235,7 @@ func aboutTLS(err error) string {
 	var invalid x509.CertificateInvalidError
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var remote *net.OpError
 	switch {
 	case errors.As(err, &name):
 		return fmt.Sprintf("the server's certificate is for another name: connect to one of its names (%s)", name.Error())
@@ -212,8 +245,8 @@ func aboutTLS(err error) string {
 		return fmt.Sprintf("the server's certificate is not good: %v", err)
 	case errors.As(err, &record):
 		return "the server does not speak TLS: begin the URL with redis://"
-	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
-		return fmt.Sprintf("the server refuses the TLS connection: it may want a certificate in tls_cert and tls_key (%v)", err)
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return fmt.Sprintf("the server refuses the TLS connection: it may want a certificate in tls_cert and tls_key (%v)", remote.Err)
 	case strings.Contains(err.Error(), "received unknown message type: 21"):
 		return "the server speaks TLS: begin the URL with rediss://"
 	}

@@ -47,7 +47,12 @@ func (s *session) lookUp(ctx context.Context, keys []string) ([]cache.Lookup, er
 		if s.release.before(withExpiry) {
 			step = s.readTogether
 		}
-		if err := step(ctx, keys[from:to], found[from:to]); err != nil {
+		err := step(ctx, keys[from:to], found[from:to])
+		if redis, ok := rueidis.IsRedisErr(err); ok && word(redis.Error()) == "OOM" {
+			// A server whose memory is full queues nothing, and still reads.
+			err = s.readTogether(ctx, keys[from:to], found[from:to])
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
