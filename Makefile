@@ -39,7 +39,7 @@ PROCESSES := Conformance|RollsBack|AnotherUser|OnlyTheHost|PrivateFiles|Leaks|Sw
 .PHONY: race
 race: ## run the tests of concurrent code with the race detector (needs a C compiler)
 	$(GO) test -race -skip '$(ALONE)|$(PROCESSES)' ./cache ./cache/pluginstore ./shared ./internal/server
-	$(GO) test -race -run 'Atomicity|Batches|Clear|Model|Close|Bound|Sweep' ./plugins/file
+	$(GO) test -race -run 'Atomicity|Batches|Clear|Model|Close|Bound|Sweep|Hot' ./plugins/file
 
 # What is compiled to be looked at only need not be fast: this saves a quarter.
 UNOPTIMIZED := -gcflags=all='-N -l'

@@ -152,6 +152,7 @@ func (b *bound) evictOldest(over int64, keep map[string]bool) (freed int64, err 
 			evicted = age
 		}
 		freed += size
+		b.s.hot.forget(key)
 		err = errors.Join(w.batch.Delete(entryKey(key), nil), w.batch.Delete(k, nil))
 		return freed < over && w.batch.Count() < evictPage, err
 	})

@@ -14,10 +14,10 @@ import (
 	"github.com/harpia-go/harpia/shared"
 )
 
-// What the store takes of memory: the cache of blocks, and up to
-// queuedTables memtables of what was written last.
+// What the store takes of memory: the cache of blocks, that of entries (see
+// hot), and up to queuedTables memtables of what was written last.
 const (
-	blockCache   = 32 << 20
+	blockCache   = 16 << 20
 	tableSize    = 4 << 20
 	queuedTables = 4
 	openTables   = 500
@@ -121,6 +121,10 @@ func (s *Store) open(below vfs.FS, c config) (err error) {
 		stripes = 1
 	}
 	s.locks = newLocks(stripes)
+	if s.hot, err = newHot(s.locks); err != nil {
+		return err
+	}
+	undo = append(undo, s.hot.close)
 	if err = s.openBound(c.maxBytes); err != nil {
 		return unreadable(c.dir, err)
 	}
@@ -151,7 +155,7 @@ func (s *Store) shut() error {
 		err = failure
 	}
 	s.db = nil
-	return errors.Join(err, s.files.mark.close(), s.lock.Close())
+	return errors.Join(err, s.hot.close(), s.files.mark.close(), s.lock.Close())
 }
 
 // writeOut leaves an empty log, so that the store opens faster. Nothing

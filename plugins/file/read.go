@@ -66,15 +66,26 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		return cache.Entry{}, false, err
 	}
 	defer s.leave()
+	if e, found := s.hot.get(key); found {
+		return s.live(e)
+	}
+	seen := s.locks.look(key)
 	r, found, release, err := s.lookup(key)
 	if err != nil || !found {
 		return cache.Entry{}, false, err
 	}
-	defer release()
-	if r.expired(s.clock.Now().UnixMilli()) {
+	e := r.entry()
+	release()
+	s.hot.add(key, e, seen)
+	return s.live(e)
+}
+
+// live is the answer to a Get that found e.
+func (s *Store) live(e cache.Entry) (cache.Entry, bool, error) {
+	if e.Expired(s.clock.Now()) {
 		return cache.Entry{}, false, nil
 	}
-	return r.entry(), true, nil
+	return e, true, nil
 }
 
 // GetMany returns one Lookup for each key, in the order of keys.
@@ -89,11 +100,39 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 	}
 	defer s.leave()
 	found := make([]cache.Lookup, len(keys))
-	k, err := s.newSeeker()
-	if err != nil {
+	var cold []int // the places of those that are not hot
+	for i, key := range keys {
+		if found[i].Entry, found[i].Found = s.hot.get(key); !found[i].Found {
+			cold = append(cold, i)
+		}
+	}
+	if err := s.getCold(ctx, keys, cold, found); err != nil {
 		return nil, err
 	}
-	for _, i := range inOrder(keys) {
+	for i := range found {
+		if found[i].Found {
+			found[i].Entry, found[i].Found, _ = s.live(found[i].Entry)
+		}
+	}
+	return found, nil
+}
+
+// getCold fills in what is found under the keys at some places.
+func (s *Store) getCold(ctx context.Context, keys []string, places []int, found []cache.Lookup) error {
+	if len(places) == 0 {
+		return nil
+	}
+	// The next one is often near the one before.
+	slices.SortFunc(places, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	seen := make([]glimpse, len(places))
+	for n, i := range places {
+		seen[n] = s.locks.look(keys[i])
+	}
+	k, err := s.newSeeker()
+	if err != nil {
+		return err
+	}
+	for n, i := range places {
 		var r record
 		var ok bool
 		if err = ctx.Err(); err != nil {
@@ -102,25 +141,12 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 		if r, ok, err = k.lookup(keys[i]); err != nil {
 			break
 		}
-		if ok && !r.expired(s.clock.Now().UnixMilli()) {
+		if ok {
 			found[i] = cache.Lookup{Entry: r.entry(), Found: true}
+			s.hot.add(keys[i], found[i].Entry, seen[n])
 		}
 	}
-	if err := errors.Join(err, k.close()); err != nil {
-		return nil, err
-	}
-	return found, nil
-}
-
-// inOrder returns the places of keys in their order: the next one is often
-// near the one before.
-func inOrder(keys []string) []int {
-	places := make([]int, len(keys))
-	for i := range places {
-		places[i] = i
-	}
-	slices.SortFunc(places, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
-	return places
+	return errors.Join(err, k.close())
 }
 
 // How many keys a page of a scan holds, and about how many bytes.

@@ -37,6 +37,7 @@ type Store struct {
 	health  *health
 	room    *room
 	locks   *locks
+	hot     *hot
 	bound   *bound // nil: no max_bytes
 	expiry  expiry
 	garbage garbage

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// While some write, nobody reads what is older than what was acknowledged
+// before the read began: one by one, in batches, cleared or counted.
+func TestHotEntriesAreNeverOld(t *testing.T) {
+	for _, maxBytes := range []string{"0", "64KiB"} {
+		t.Run("max_bytes="+maxBytes, func(t *testing.T) {
+			s := &Store{}
+			if err := configure(s, t.TempDir(), "sync", "never", "max_bytes", maxBytes); err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			const keys = 4
+			var acked [keys]atomic.Int64
+			names := make([]string, keys)
+			for k := range names {
+				names[k] = fmt.Sprint("k", k)
+			}
+			var stop atomic.Bool
+			var work sync.WaitGroup
+			for k := range keys {
+				work.Go(func() {
+					for n := int64(1); !stop.Load(); n++ {
+						value := []byte(strconv.FormatInt(n, 10))
+						var err error
+						switch n % 3 {
+						case 0:
+							err = s.Set(t.Context(), names[k], cache.Entry{Value: value})
+						case 1:
+							err = s.SetMany(t.Context(), []cache.Item{{Key: names[k], Entry: cache.Entry{Value: value}}})
+						case 2:
+							_, err = s.CompareAndSwap(t.Context(), names[k], []byte(strconv.FormatInt(n-1, 10)), cache.Entry{Value: value})
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						acked[k].Store(n)
+					}
+				})
+			}
+			check := func(k int, before int64, e cache.Entry, found bool) {
+				n := int64(0)
+				if found {
+					n, _ = strconv.ParseInt(string(e.Value), 10, 64)
+				}
+				if n < before {
+					t.Errorf("%s: read %d after %d was acknowledged", names[k], n, before)
+					stop.Store(true)
+				}
+			}
+			for reader := range 3 {
+				work.Go(func() {
+					for i := reader; !stop.Load(); i++ {
+						if i%2 == 0 {
+							k := i / 2 % keys
+							before := acked[k].Load()
+							e, found, err := s.Get(t.Context(), names[k])
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							check(k, before, e, found)
+							continue
+						}
+						var before [keys]int64
+						for k := range before {
+							before[k] = acked[k].Load()
+						}
+						found, err := s.GetMany(t.Context(), names)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						for k, f := range found {
+							check(k, before[k], f.Entry, f.Found)
+						}
+					}
+				})
+			}
+			for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end) && !stop.Load(); {
+				time.Sleep(time.Millisecond)
+			}
+			stop.Store(true)
+			work.Wait()
+		})
+	}
+}
+
+// What is removed, cleared, evicted or expired is gone from memory too.
+func TestHotEntriesGo(t *testing.T) {
+	s := &Store{}
+	if err := configure(s, t.TempDir(), "sync", "never", "max_bytes", "2000"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	set := func(key string, e cache.Entry) {
+		t.Helper()
+		if err := s.Set(t.Context(), key, e); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, err := s.Get(t.Context(), key); !found || err != nil {
+			t.Fatalf("%s: %v, %v", key, found, err)
+		}
+		if _, found := s.hot.get(key); !found {
+			t.Fatalf("%s was read and is not hot", key)
+		}
+	}
+	gone := func(key, how string) {
+		t.Helper()
+		if _, found, err := s.Get(t.Context(), key); found || err != nil {
+			t.Errorf("%s: found %v, %v", how, found, err)
+		}
+	}
+	value := cache.Entry{Value: make([]byte, 400)}
+	set("a", value)
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	gone("a", "deleted")
+	set("pre:a", value)
+	if err := s.Clear(t.Context(), "pre:"); err != nil {
+		t.Error(err)
+	}
+	gone("pre:a", "cleared by prefix")
+	set("b", value)
+	if err := s.Clear(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	gone("b", "cleared")
+	set("old", value)
+	for i := range 5 {
+		set(fmt.Sprint("new", i), value)
+	}
+	gone("old", "evicted")
+	set("brief", cache.Entry{Value: []byte("v"), Expires: time.Now().Add(30 * time.Millisecond).Truncate(time.Millisecond)})
+	time.Sleep(40 * time.Millisecond)
+	gone("brief", "expired")
+}
