@@ -1,7 +1,10 @@
+//go:build unix
+
 package harpia_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
@@ -10,53 +13,114 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/harpia-go/harpia/internal/redistest"
 )
 
 // The documents tell the truth: every block of shell or Go in them is run, in
 // their order, in a copy of the tree with the programs built and the server of
 // "make run" listening. A block of JSON that follows is what it must print, but
 // for the numbers.
-var documents = []string{"README.md", "docs/http.md", "docs/protocol.md", "docs/design.md", "CONTRIBUTING.md"}
+var documents = []string{"README.md", "docs/http.md", "docs/redis.md", "docs/protocol.md", "docs/design.md", "CONTRIBUTING.md"}
 
 var (
 	block   = regexp.MustCompile("(?ms)^```(sh|go)\n(.*?)^```$(?:\n\n```json\n(.*?)^```$)?")
 	numbers = regexp.MustCompile(`[0-9][0-9:.TZ-]*`)
 )
 
-const documentedAddr = "127.0.0.1:8380"
+// Where the documents say that servers listen.
+const (
+	documentedAddr    = "127.0.0.1:8380"
+	documentedRedis   = "127.0.0.1:6379"
+	documentedCluster = "127.0.0.1:7000"
+)
 
 func TestDocuments(t *testing.T) {
 	dir := copyOfTree(t)
 	command(t, dir, "make", "build")
 	addr := serve(t, dir)
 	for _, doc := range documents {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, m := range block.FindAllStringSubmatch(string(text), -1) {
-			t.Run(fmt.Sprintf("%s/%d", doc, i+1), func(t *testing.T) {
-				switch code := m[2]; {
-				case m[1] == "sh":
-					out := shell(t, dir, strings.ReplaceAll(code, documentedAddr, addr), strings.Contains(m[3], `"status"`))
-					if want := m[3]; want != "" && numbers.ReplaceAllString(out, "0") != numbers.ReplaceAllString(want, "0") {
-						t.Errorf("%s\nprints: %s\nand is documented to print: %s", code, out, want)
-					}
-				case strings.HasPrefix(code, "package main\n"):
-					main := filepath.Join(t.TempDir(), "main.go")
-					if err := os.WriteFile(main, []byte(code), 0o600); err != nil {
-						t.Fatal(err)
-					}
-					command(t, dir, "go", "run", "-trimpath", main)
-				default:
-					inAnExample(t, code)
+		t.Run(doc, func(t *testing.T) {
+			text, err := os.ReadFile(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			testDocument(t, dir, string(text), servers(t, addr, string(text)))
+		})
+	}
+	t.Run("settings of redis", func(t *testing.T) { testSettings(t, dir, "redis", "docs/redis.md") })
+}
+
+// servers puts those of the test in the place of the documented ones, and starts
+// what is needed of Redis.
+func servers(t *testing.T, addr, text string) *strings.Replacer {
+	t.Helper()
+	places := []string{documentedAddr, addr}
+	if strings.Contains(text, documentedRedis) {
+		places = append(places, documentedRedis, redistest.Start(t, redistest.Options{}).Addr())
+	}
+	if strings.Contains(text, documentedCluster) {
+		places = append(places, documentedCluster, redistest.StartCluster(t, 3, redistest.Options{}).Addrs()[0])
+	}
+	return strings.NewReplacer(places...)
+}
+
+func testDocument(t *testing.T, dir, text string, here *strings.Replacer) {
+	for i, m := range block.FindAllStringSubmatch(text, -1) {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+			switch code := m[2]; {
+			case m[1] == "sh":
+				out := shell(t, dir, here.Replace(code), strings.Contains(m[3], `"status"`))
+				if want := m[3]; want != "" && numbers.ReplaceAllString(out, "0") != numbers.ReplaceAllString(want, "0") {
+					t.Errorf("%s\nprints: %s\nand is documented to print: %s", code, out, want)
 				}
-			})
-		}
+			case strings.HasPrefix(code, "package main\n"):
+				main := filepath.Join(t.TempDir(), "main.go")
+				if err := os.WriteFile(main, []byte(code), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				command(t, dir, "go", "run", "-trimpath", main)
+			default:
+				inAnExample(t, code)
+			}
+		})
+	}
+}
+
+// testSettings holds a document's table of settings to be what the plugin
+// declares: all of them, in that order, with their defaults.
+func testSettings(t *testing.T, dir, plugin, doc string) {
+	describe := exec.Command(filepath.Join(dir, "bin", "host"), "--json", "plugins", "describe", plugin)
+	out, err := describe.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared struct {
+		Settings []struct{ Name, Default string }
+	}
+	if err := json.Unmarshal(out, &declared); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| setting | default | |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got, want []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|(.*?)\\|").FindAllStringSubmatch(table, -1) {
+		got = append(got, row[1]+"="+strings.Trim(row[2], " `"))
+	}
+	for _, s := range declared.Settings {
+		want = append(want, s.Name+"="+s.Default)
+	}
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("%s has the settings\n%v\nand the plugin\n%v", doc, got, want)
 	}
 }
 
@@ -115,11 +179,13 @@ func copyOfTree(t *testing.T) string {
 // error, unless the document shows one.
 func shell(t *testing.T, dir, code string, mayFail bool) string {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil && strings.Contains(code, "curl") {
-		if os.Getenv("HARPIA_REQUIRE_ALL") == "1" {
-			t.Fatal(err)
+	for tool, packaged := range map[string]string{"curl": "curl", "redis-cli": "redis-tools"} {
+		if _, err := exec.LookPath(tool); err != nil && strings.Contains(code, tool) {
+			if os.Getenv("HARPIA_REQUIRE_ALL") == "1" {
+				t.Fatal(err)
+			}
+			t.Skipf("there is no %s to run the example with; install it with: apt-get install -y %s", tool, packaged)
 		}
-		t.Skip("there is no curl to run the example with")
 	}
 	home := t.TempDir()
 	rc := "silent\nshow-error\n"

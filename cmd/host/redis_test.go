@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -53,6 +55,31 @@ func TestRedisScripts(t *testing.T) {
 		return setup(e)
 	}
 	testscript.Run(t, p)
+}
+
+// What docs/redis.md lets the plugin's user do is enough, on a server and on a
+// cluster.
+func TestDocumentedPermissions(t *testing.T) {
+	text, err := os.ReadFile("../../docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^user (harpia on .*)$`).FindSubmatch(text)
+	if line == nil {
+		t.Fatal("docs/redis.md has no user")
+	}
+	user := strings.Replace(string(line[1]), ">PASSWORD", ">hunter2", 1)
+	o := redistest.Options{Users: []string{user, "default off"}}
+	for name, addr := range map[string]string{
+		"server": redistest.Start(t, o).Addr(), "cluster": redistest.StartCluster(t, 3, o).Addrs()[0],
+	} {
+		t.Run(name, func(t *testing.T) {
+			test := exec.Command(filepath.Join(built, "host"), "plugins", "test", "redis://harpia:hunter2@"+addr+"?prefix=cache:")
+			if out, err := test.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
 }
 
 // An untyped cache and programs in other languages keep JSON under the bare key
