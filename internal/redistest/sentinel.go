@@ -62,7 +62,7 @@ func (w *Watched) watch(primary *Server, o Options) {
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %s 2", w.Name, primary.Port()),
 			"sentinel auth-user " + w.Name + " " + admin,
 			"sentinel auth-pass " + w.Name + " " + o.admin,
-			"sentinel down-after-milliseconds " + w.Name + " 400",
+			"sentinel down-after-milliseconds " + w.Name + " 1000",
 			"sentinel failover-timeout " + w.Name + " 5000",
 		}
 		for _, replica := range w.Servers[1:] {
@@ -82,9 +82,8 @@ func (w *Watched) watch(primary *Server, o Options) {
 		if err := s.start(); err != nil {
 			w.t.Fatalf("redistest: a sentinel did not start: %v\n%s", err, s.out.last())
 		}
-		// Where the server has the command, what is done every ten seconds is done
-		// each second.
-		_, _ = s.Try("SENTINEL", "DEBUG", "INFO-PERIOD", "1000", "PUBLISH-PERIOD", "500")
+		// Where the server has the command, all is done more often.
+		_, _ = s.Try("SENTINEL", "DEBUG", "INFO-PERIOD", "500", "PING-PERIOD", "200", "ASK-PERIOD", "200", "PUBLISH-PERIOD", "500")
 	}
 	for _, s := range w.Sentinels {
 		Until(w.t, "the sentinels agree", func() error {
@@ -135,9 +134,25 @@ func (w *Watched) Primary() *Server {
 func (w *Watched) Failover() {
 	w.t.Helper()
 	old := w.Primary()
-	Until(w.t, "a sentinel begins a failover", func() error {
-		_, err := w.Sentinels[0].Try("SENTINEL", "FAILOVER", w.Name)
-		return err
+	sentinel := w.Sentinels[0]
+	Until(w.t, "a sentinel has made another server the primary", func() error {
+		answer, err := sentinel.Try("SENTINEL", "MASTER", w.Name)
+		if err != nil {
+			return err
+		}
+		fields := answer.([]any)
+		get := func(name string) string { return fields[slices.Index(fields, any(name))+1].(string) }
+		switch {
+		case get("port") != old.Port():
+			return nil
+		case !strings.Contains(get("flags"), "failover_in_progress"):
+			// A failover that another sentinel crosses is given up, and there are
+			// moments in which none can begin.
+			if _, err := sentinel.Try("SENTINEL", "FAILOVER", w.Name); err != nil {
+				return err
+			}
+		}
+		return errors.New("it has not")
 	})
 	w.Promoted(old)
 	Until(w.t, "the old primary is a replica", func() error { return infoIs(old, "role", "slave") })

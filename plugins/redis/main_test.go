@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 var built string
 
 func TestMain(m *testing.M) {
+	// The tests mostly wait for servers; who says -parallel is obeyed.
+	_ = flag.Set("test.parallel", "8")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if built != "" {
 			_ = os.RemoveAll(built)

@@ -29,7 +29,8 @@ var binary = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(built, "harpia-store-redis")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-w", "-o", path, ".").CombinedOutput(); err != nil {
+	args := append([]string{"build", "-trimpath", "-o", path}, buildFlags...)
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
@@ -90,6 +91,9 @@ func (p *plugin) end() {
 		}
 	}
 	p.shows("the log", p.log.String())
+	if strings.Contains(p.log.String(), "DATA RACE") {
+		p.t.Error("there is a data race in the plugin")
+	}
 	if p.t.Failed() {
 		p.t.Logf("the log:\n%s", p.log)
 	}
@@ -189,7 +193,13 @@ var newRelease = regexp.MustCompile(`\b[7-9]\.\d\.`)
 // release6 makes a server say that it is 6.minor.
 func release6(minor int) redistest.Handler {
 	old := []byte(fmt.Sprintf("6.%d.", minor))
-	return func(_ context.Context, _ []string, forward func() []byte) []byte {
-		return newRelease.ReplaceAll(forward(), old)
+	return func(_ context.Context, command []string, forward func() []byte) []byte {
+		answer := forward()
+		if command[0] == "HELLO" || command[0] == "INFO" {
+			answer = newRelease.ReplaceAll(answer, old)
+		}
+		return answer
 	}
 }
+
+func inAnHour() time.Time { return time.Now().Add(time.Hour).Truncate(time.Millisecond) }
