@@ -60,6 +60,7 @@ func TestRedisScripts(t *testing.T) {
 // What docs/redis.md lets the plugin's user do is enough, on a server and on a
 // cluster.
 func TestDocumentedPermissions(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +75,7 @@ func TestDocumentedPermissions(t *testing.T) {
 		"server": redistest.Start(t, o).Addr(), "cluster": redistest.StartCluster(t, 3, o).Addrs()[0],
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			test := exec.Command(filepath.Join(built, "host"), "plugins", "test", "redis://harpia:hunter2@"+addr+"?prefix=cache:")
 			if out, err := test.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
@@ -85,6 +87,7 @@ func TestDocumentedPermissions(t *testing.T) {
 // An untyped cache and programs in other languages keep JSON under the bare key
 // for one another.
 func TestUntypedCacheAndOthersShareRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	store, err := pluginstore.Open(t.Context(), "redis://"+server.Addr(), &pluginstore.Options{
 		Dirs: []string{built}, Locks: []string{filepath.Join(built, pluginstore.LockFile)},
