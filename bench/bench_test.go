@@ -39,8 +39,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout.String()), &rows); err != nil {
 		t.Fatalf("%v\n%s", err, &stdout)
 	}
-	const mixed, large, near = 4 * 5, 2 * 2 * 5, 3
-	if want := mixed + large + near; len(rows) != want {
+	const mixed, large, redis, near = 4 * 5, 2 * 2 * 5, 3*2 + 2, 3
+	if want := mixed + large + redis + near; len(rows) != want {
 		t.Errorf("%d rows, want %d", len(rows), want)
 	}
 	seen := map[row]bool{}

@@ -168,7 +168,7 @@ func profile(path string) (end func() error, err error) {
 func groups() []group {
 	var all []group
 	for _, list := range [][]group{
-		pluginGroups(), memoryGroups(), memoryRatioGroups(), memoryKeepGroups(), nearGroups(),
+		pluginGroups(), redisGroups(), memoryGroups(), memoryRatioGroups(), memoryKeepGroups(), nearGroups(),
 		durableGroups(), facadeGroups(), startGroups(),
 	} {
 		all = append(all, list...)

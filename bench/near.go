@@ -45,7 +45,7 @@ func openNear(s *site) ([]subject, error) {
 	}
 	return []subject{
 		{"harpia-near", reading(near, trace).run},
-		{"harpia-memory", reading(memory, trace).run},
+		{subjectMemory, reading(memory, trace).run},
 		{"rueidis-client-side", reading(cached, trace).run},
 	}, nil
 }

@@ -63,6 +63,7 @@ func (s *site) newDir(name string) (string, error) {
 const (
 	memoryPlugin = "github.com/harpia-go/harpia/plugins/memory"
 	filePlugin   = "github.com/harpia-go/harpia/plugins/file"
+	redisPlugin  = "github.com/harpia-go/harpia/plugins/redis"
 	bareHost     = "github.com/hashicorp/go-plugin/examples/grpc"
 	barePlugin   = "github.com/hashicorp/go-plugin/examples/grpc/plugin-go-grpc"
 	coldHost     = "github.com/harpia-go/harpia/bench/coldhost"
@@ -73,14 +74,14 @@ const (
 func (s *site) program(pkg string) (string, error) {
 	bin := filepath.Join(s.dir, "bin")
 	if !s.built {
-		for module, pkgs := range map[string][]string{"..": {memoryPlugin, filePlugin, bareHost, barePlugin}, ".": {coldHost}} {
+		for module, pkgs := range map[string][]string{"..": {memoryPlugin, filePlugin, redisPlugin, bareHost, barePlugin}, ".": {coldHost}} {
 			// A name that ends in a slash is a directory for all of them.
 			args := append([]string{"build", "-C", module, "-trimpath", "-o", bin + "/"}, pkgs...)
 			if out, err := exec.CommandContext(s.ctx, "go", args...).CombinedOutput(); err != nil {
 				return "", fmt.Errorf("build the programs (run bench in its own directory): %w\n%s", err, out)
 			}
 		}
-		for _, plugin := range []string{memoryPlugin, filePlugin} {
+		for _, plugin := range []string{memoryPlugin, filePlugin, redisPlugin} {
 			if err := s.trust(filepath.Join(bin, path.Base(plugin))); err != nil {
 				return "", err
 			}
