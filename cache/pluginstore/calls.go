@@ -115,9 +115,11 @@ type keyEntry struct {
 	entry *cache.Entry
 }
 
-// write sends writes to the plugin with send, or does them in memory.
+// write sends writes to the plugin with send, or does them in memory. Where
+// calls wait for a shared store's plugin, those that were under way when its
+// process ended are sent again: once, and even if they had been done.
 func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.Store) error) error {
-	for {
+	for sent := false; ; {
 		r, err := s.current(ctx, true)
 		if err != nil {
 			return err
@@ -126,11 +128,15 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			if !r.begin(writes) {
 				continue // the route is another by now
 			}
-			err := send(r.plug.store())
+			err, again := send(r.plug.store()), false
 			if err != nil {
-				err = s.unsure(ctx, r, writes, err)
+				again, err = s.unsure(ctx, r, writes, err)
 			}
 			r.end(writes)
+			if again && !sent {
+				sent = true
+				continue
+			}
 			return err
 		}
 		for i, w := range writes {
@@ -163,8 +169,9 @@ func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 	return nil
 }
 
-// unsure decides what becomes of writes that failed with err.
-func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) error {
+// unsure decides what becomes of writes that failed with err. It reports
+// whether they may be tried again.
+func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) (again bool, _ error) {
 	if s.fallback() == FallbackMemory && r.inFlight != nil && errors.Is(err, shared.ErrNoAnswer) {
 		// It might do them yet, after others of the same keys. Only its end
 		// makes sure that it does not.
@@ -173,12 +180,12 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 		if isUnanswered(err) {
 			r.abandon(writes)
 		}
-		return s.failed(err)
+		return false, s.failed(err)
 	}
 	for _, w := range writes {
 		if err := s.unknown(r, w.key, w.entry); err != nil {
-			return err
+			return s.fallback() == FallbackAuto, err
 		}
 	}
-	return nil
+	return false, nil
 }
