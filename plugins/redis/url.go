@@ -37,6 +37,9 @@ func parseURL(text string) (target, error) {
 	if err != nil {
 		return t, wrongSetting("url: it cannot be read: %s", whyNotURL(err))
 	}
+	if name, ok := strings.CutPrefix(u.Scheme, "valkey"); ok {
+		u.Scheme = "redis" + name // the same servers by another name
+	}
 	t.scheme, t.secure = u.Scheme, u.Scheme == schemeSecure
 	if u.User != nil {
 		t.username = u.User.Username()
