@@ -13,18 +13,20 @@ import (
 
 // lane is the host's end of one connection of the lane. One of those who wait
 // for an answer reads for all; when it has its own, another takes over. With
-// the outbox, a call needs no goroutine but its caller's, and takes one mutex
-// once: to queue its request and to be found by whoever reads the answer.
+// the outbox, a call needs no goroutine but its caller's. One that neither
+// writes nor reads takes one mutex once: to queue its request and to be found
+// by whoever reads the answer.
 type lane struct {
 	conn net.Conn
 	out  outbox // its mutex guards what is below, too
 
-	reader  *slot     // whose caller reads, or is about to; nil: there is none, and nobody in waiting
+	reader  *slot     // whose caller reads, or was told to; nil: there is none, and nobody in waiting
 	waiting slotList  // the others, in the order in which they came, but for who writes
 	places  []place   // by id
 	free    []uint32  // ids
 	left    int       // places
-	now     time.Time // by the reader's clock: no more than two ticks ago
+	drains  bool      // see drain
+	now     time.Time // when the reader looked: about two ticks ago at most
 
 	idle sync.Pool // of slots
 
@@ -45,8 +47,11 @@ type place struct {
 }
 
 const (
-	// laneTick is how late those who read and write notice deadlines.
+	// laneTick is how long a reader waits at least before it looks at deadlines;
+	// it notices them by twice that later.
 	laneTick = 20 * time.Millisecond
+	// laneDrain is how long answers that nobody waits for may be left unread.
+	laneDrain = 100 * time.Millisecond
 	// laneLeft bounds the requests that were given up and never answered.
 	laneLeft = 1 << 16
 )
@@ -71,21 +76,21 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 	if d, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(d))
 	}
-	r.left = uint32(max(1, left.Milliseconds()))
 	s := l.idle.Get().(*slot)
 	reads := false
-	writes, err := l.out.add(ctx, limit, func(q *frameQueue) {
-		// Decided with the request queued: an answer cannot come in between.
-		if reads = l.reader == nil; reads {
-			l.reader = s
+	writes, err := l.out.add(ctx, limit, func(q *frameQueue, waited time.Duration) {
+		if l.reader == nil {
 			l.now = time.Now()
-		} else if l.out.writing {
-			l.waiting.add(s)
 		}
-		s.deadline = l.now.Add(limit)
+		s.deadline = l.now.Add(limit - waited)
 		l.place(s)
-		r.id = s.id
+		r.id, r.left = s.id, uint32(max(1, (left-waited).Milliseconds()))
 		r.add(q)
+		if l.out.writing {
+			// With the request queued: an answer cannot come in between. Who
+			// writes itself does not read meanwhile, and joins afterwards.
+			reads = l.readOrWait(s)
+		}
 	})
 	if err != nil {
 		l.idle.Put(s)
@@ -93,7 +98,7 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 	}
 	if writes {
 		l.out.write()
-		reads = reads || l.join(s)
+		reads = l.join(s)
 	}
 	for !reads {
 		t, ended := s.await(ctx)
@@ -130,10 +135,13 @@ func (l *lane) place(s *slot) {
 func (l *lane) join(s *slot) bool {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
-	switch {
-	case s.settled: // and told so
-		return false
-	case l.reader == nil:
+	return !s.settled /* and told so */ && l.readOrWait(s)
+}
+
+// readOrWait makes s the reader's, if there is none, and has it wait otherwise;
+// the mutex is held.
+func (l *lane) readOrWait(s *slot) (reads bool) {
+	if l.reader == nil {
 		l.reader = s
 		return true
 	}
@@ -175,10 +183,33 @@ func (l *lane) leave(s *slot, err error) {
 // passOn lets another caller read; the mutex is held. The last that came is
 // likely the last to be answered.
 func (l *lane) passOn() {
-	if l.reader = l.waiting.last; l.reader != nil {
+	l.reader = l.waiting.last
+	switch {
+	case l.reader != nil:
 		l.waiting.remove(l.reader)
 		l.reader.turn <- turnRead
+	case l.left > 0 && !l.drains && l.out.err == nil:
+		l.drains = true
+		time.AfterFunc(laneDrain, l.drain)
 	}
+}
+
+// drain reads the answers that nobody waits for, until somebody calls: a plugin
+// that cannot write them comes to take nothing either, and one that can write
+// nothing, or is sent nothing, for long thinks the connection broken, or is
+// thought so.
+func (l *lane) drain() {
+	l.out.mu.Lock()
+	l.drains = false
+	if l.reader != nil {
+		l.out.mu.Unlock()
+		return // and passes on
+	}
+	s := newSlot()
+	s.drains = true
+	l.reader = s
+	l.out.mu.Unlock()
+	l.read(context.Background(), s)
 }
 
 // read reads answers for all until s, the reader's, is settled, and lets
@@ -225,6 +256,9 @@ func (l *lane) read(ctx context.Context, s *slot) {
 			}
 		}
 		over := s.settled
+		if s.drains {
+			over = l.left == 0 || l.out.err != nil || l.waiting.first != nil || settled.first != nil
+		}
 		if over {
 			l.passOn()
 		}
@@ -237,7 +271,7 @@ func (l *lane) read(ctx context.Context, s *slot) {
 	}
 }
 
-// fill waits for more to read, for a tick at most.
+// fill waits for more to read, for two ticks at most.
 func (l *lane) fill() error {
 	if now := time.Now(); l.until.Sub(now) < laneTick {
 		l.until = now.Add(2 * laneTick)

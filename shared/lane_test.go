@@ -91,7 +91,7 @@ func get(ctx context.Context, l *lane, key string, limit time.Duration) (laneAns
 // requestsOf reads n requests.
 func requestsOf(t *testing.T, conn net.Conn, n int) []laneRequest {
 	t.Helper()
-	f := frames{longest: 1 << 20}
+	f := frames{longest: 2 * outboxBound}
 	var got []laneRequest
 	for len(got) < n {
 		frame, _, err := f.next()

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"iter"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -87,7 +88,7 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 			answers = append(answers, s.answer(ctx, &requests[i]))
 		}
 		// Only the end of the connection keeps an answer from being queued.
-		writes, _ := s.out.add(context.Background(), outboxStall, func(q *frameQueue) {
+		writes, _ := s.out.add(context.Background(), math.MaxInt64, func(q *frameQueue, _ time.Duration) {
 			for i := range answers {
 				answers[i].id = requests[i].id
 				answers[i].add(q)

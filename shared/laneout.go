@@ -40,16 +40,17 @@ const (
 )
 
 // add has frame queue something, with o.mu held. A caller that is told so
-// writes, by calling write. add waits while too much is queued: as long as
-// limit, which is errLate, or until the end of ctx. After an error nothing was
-// queued.
-func (o *outbox) add(ctx context.Context, limit time.Duration, frame func(*frameQueue)) (writes bool, err error) {
+// writes, by calling write. add waits while too much is queued, and tells frame
+// how long: as long as limit, which is errLate, or until the end of ctx. After
+// an error nothing was queued.
+func (o *outbox) add(ctx context.Context, limit time.Duration, frame func(q *frameQueue, waited time.Duration)) (writes bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var begun time.Time
 	var late <-chan time.Time
 	for o.queue.size() > outboxBound && o.err == nil {
 		if late == nil {
-			late = time.After(limit)
+			begun, late = time.Now(), time.After(limit)
 		}
 		if err := o.await(ctx, late); err != nil {
 			return false, err
@@ -58,7 +59,11 @@ func (o *outbox) add(ctx context.Context, limit time.Duration, frame func(*frame
 	if o.err != nil {
 		return false, o.err
 	}
-	frame(&o.queue)
+	waited := time.Duration(0)
+	if late != nil {
+		waited = time.Since(begun)
+	}
+	frame(&o.queue, waited)
 	writes = !o.writing
 	o.writing = true
 	return writes, nil

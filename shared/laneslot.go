@@ -13,6 +13,7 @@ type slot struct {
 	deadline time.Time
 	turn     chan turn // tells the caller, once
 	settled  bool
+	drains   bool       // of nobody who waits: see lane.drain
 	answer   laneAnswer // its rest is the slot's own
 	err      error
 
