@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -19,8 +20,9 @@ const Slots = 16384
 type Cluster struct {
 	Primaries []*Server
 
-	t   testing.TB
-	ids map[*Server]string
+	t       testing.TB
+	options Options
+	ids     map[*Server]string
 }
 
 // StartCluster starts a cluster and waits until each node serves its slots.
@@ -31,48 +33,77 @@ func StartCluster(t testing.TB, primaries int, o Options) *Cluster {
 	if o.TLS != nil {
 		o.Config = append(o.Config, "tls-cluster yes")
 	}
-	c := &Cluster{t: t, ids: map[*Server]string{}}
-	for range primaries {
-		s := Start(t, o)
-		c.Primaries = append(c.Primaries, s)
-		c.ids[s] = s.Do("CLUSTER", "MYID").(string)
-	}
-	for i, s := range c.Primaries {
-		s.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+	c := &Cluster{t: t, options: o, ids: map[*Server]string{}}
+	for i := range primaries {
+		s := c.meet()
 		command := []string{"CLUSTER", "ADDSLOTS"}
 		for slot := i * Slots / primaries; slot < (i+1)*Slots/primaries; slot++ {
 			command = append(command, strconv.Itoa(slot))
 		}
 		s.Do(command...)
-		c.Primaries[0].Do("CLUSTER", "MEET", "127.0.0.1", s.Port())
 	}
-	for _, s := range c.Primaries {
-		Until(t, "the cluster is whole", func() error { return c.whole(s) })
-	}
-	// A short one spares the wait of a node that has been alone; while it serves,
-	// a busy machine must not make a node think that another is dead.
-	for _, s := range c.Primaries {
-		s.Do("CONFIG", "SET", "cluster-node-timeout", "5000")
-	}
+	c.wait(primaries)
 	return c
 }
 
+// Join adds a primary without slots, and waits until all nodes know it.
+func (c *Cluster) Join() *Server {
+	c.t.Helper()
+	ranges := len(c.Primaries[0].Do("CLUSTER", "SLOTS").([]any))
+	s := c.meet()
+	c.wait(ranges)
+	return s
+}
+
+// meet starts a node and introduces it to the first.
+func (c *Cluster) meet() *Server {
+	c.t.Helper()
+	s := Start(c.t, c.options)
+	c.Primaries = append(c.Primaries, s)
+	c.ids[s] = s.Do("CLUSTER", "MYID").(string)
+	s.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(len(c.Primaries)))
+	c.Primaries[0].Do("CLUSTER", "MEET", "127.0.0.1", s.Port())
+	return s
+}
+
+// wait waits until each node knows all others and serves so many ranges of
+// slots. A short time-out of nodes spares the wait of one that has been alone;
+// while they serve, a busy machine must not make a node think that another is
+// dead.
+func (c *Cluster) wait(ranges int) {
+	c.t.Helper()
+	for _, s := range c.Primaries {
+		Until(c.t, "the cluster is whole", func() error { return c.whole(s, ranges) })
+	}
+	for _, s := range c.Primaries {
+		s.Do("CONFIG", "SET", "cluster-node-timeout", "5000")
+	}
+}
+
 // whole reports why a node does not know all of the cluster.
-func (c *Cluster) whole(s *Server) error {
+func (c *Cluster) whole(s *Server, ranges int) error {
+	nodes, err := s.Try("CLUSTER", "NODES")
+	if err != nil {
+		return err
+	}
+	for _, id := range c.ids {
+		if !strings.Contains(nodes.(string), id) {
+			return fmt.Errorf("it does not know %s", id)
+		}
+	}
 	slots, err := s.Try("CLUSTER", "SLOTS")
 	if err != nil {
 		return err
 	}
-	if n := len(slots.([]any)); n != len(c.Primaries) {
+	if n := len(slots.([]any)); n != ranges {
 		return fmt.Errorf("it knows %d ranges of slots", n)
 	}
-	const probe = "{}redistest" // no tag: any slot will do
-	if _, err := s.Try("GET", probe); err != nil {
-		if refused, ok := errors.AsType[Error](err); !ok || refused[:5] != "MOVED" {
-			return err
-		}
+	const probe = "redistest" // in any slot
+	_, err = s.Try("GET", probe)
+	if refused, ok := errors.AsType[Error](err); ok && strings.HasPrefix(string(refused), "MOVED") {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Addrs are the primaries' hosts and ports.

@@ -4,7 +4,9 @@ package redistest
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Migration moves a slot with its keys from one primary to another, while both
@@ -58,7 +60,8 @@ func (m *Migration) Step(n int) (bool, error) {
 	return true, err
 }
 
-// Finish moves what is left, and gives the slot to its new primary.
+// Finish moves what is left, gives the slot to its new primary, and waits until
+// all nodes know of it.
 func (m *Migration) Finish() error {
 	const step = 16
 	for more := true; more; {
@@ -74,5 +77,42 @@ func (m *Migration) Finish() error {
 			err = errors.Join(err, e)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return poll(func() error { return m.settled() })
+}
+
+// settled reports why not all nodes know of the move. One that does not know the
+// epoch in which the new primary has the slot still believes what the old one
+// has said before.
+func (m *Migration) settled() error {
+	epoch, err := clusterNode(m.to, m.c.ids[m.to])
+	if err != nil {
+		return err
+	}
+	for _, s := range m.c.Primaries {
+		known, err := clusterNode(s, m.c.ids[m.to])
+		if err == nil && known != epoch {
+			err = fmt.Errorf("redistest: %s does not know of the move of a slot", s.Addr())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clusterNode is what s knows of a node: its epoch and its slots.
+func clusterNode(s *Server, id string) (string, error) {
+	text, err := s.Try("CLUSTER", "NODES")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(text.(string)) {
+		if f := strings.Fields(line); len(f) > 8 && f[0] == id {
+			return f[6] + " " + strings.Join(f[8:], " "), nil
+		}
+	}
+	return "", fmt.Errorf("redistest: %s does not know %s", s.Addr(), id)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/internal/redistest"
@@ -72,28 +73,30 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	}
 }
 
-// A caller's own end is told as it is, and breaks nothing for others.
+// A caller's own end is told as it is, and breaks nothing for others: across
+// the host, and in the store itself.
 func TestCallerGivesUp(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
-	p := start(t, "redis://"+s.Addr(), url.Values{"timeout": {"30s"}})
-	p.want("k", "-")
-	s.Pause()
-	ctx, cancel := context.WithCancel(t.Context())
-	given := make(chan error)
-	go func() {
-		_, _, err := p.Get(ctx, "k")
-		given <- err
-	}()
-	others := make(chan error)
-	go func() { others <- p.Set(t.Context(), "other", cache.Entry{Value: []byte("v")}) }()
-	cancel()
-	if err := <-given; !errors.Is(err, context.Canceled) {
-		t.Errorf("a call that was given up ends with %v", err)
-	}
-	s.Resume()
-	if err := <-others; err != nil {
-		t.Errorf("the other call: %v", err)
+	timeout := url.Values{"timeout": {"30s"}}
+	p := start(t, "redis://"+s.Addr(), timeout)
+	for name, store := range map[string]cache.Store{"host": p.Store, "store": inProcess(t, "redis://"+s.Addr(), timeout)} {
+		if err := store.Set(t.Context(), "k", cache.Entry{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Pause()
+		others := make(chan error)
+		go func() { others <- store.Set(t.Context(), "other", cache.Entry{}) }()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, _, err := store.Get(ctx, "k")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("%s: a call that was given up ends with %v", name, err)
+		}
+		s.Resume()
+		if err := <-others; err != nil {
+			t.Errorf("%s: the other call: %v", name, err)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/redistest"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // binary builds the plugin, once for all tests.
@@ -35,6 +36,27 @@ var binary = sync.OnceValues(func() (path string, err error) {
 	}
 	return path, nil
 })
+
+// inProcess opens a store of this process.
+func inProcess(t *testing.T, storeURL string, settings url.Values) *Store {
+	t.Helper()
+	given := []shared.SettingValue{{Name: "url", Value: storeURL}}
+	for name, values := range settings {
+		for _, value := range values {
+			given = append(given, shared.SettingValue{Name: name, Value: value})
+		}
+	}
+	s := &Store{}
+	checked, err := shared.CheckSettings(s.Describe().Settings, given)
+	if err == nil {
+		err = s.Configure(t.Context(), checked)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
 
 // plugin is a host's store on the binary. Nothing that the host or the plugin
 // says may show one of the secrets.

@@ -225,6 +225,25 @@ func TestWatchACluster(t *testing.T) {
 	}
 }
 
+// A node that joins a cluster tells nobody who does not ask: a watch notices
+// that it serves.
+func TestWatchANodeThatJoins(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t, 2, redistest.Options{})
+	p := start(t, "redis://"+c.Addrs()[0], nil)
+	w := watch(t, p)
+	joined := c.Join()
+	c.MoveSlot(c.Slot(moved), joined)
+	joined.Do("SET", moved, "v")
+	until(t, "the watch ends, or tells", func() bool { return w.ended() || w.all() > 1 || w.told(moved) })
+	if w.ended() {
+		w.breaks(t)
+		w = watch(t, p)
+	}
+	joined.Do("SET", moved+"later", "v")
+	until(t, "the new watch tells", func() bool { return w.told(moved + "later") })
+}
+
 // After a failover there is no watch on the old primary.
 func TestWatchFailover(t *testing.T) {
 	t.Parallel()
