@@ -33,13 +33,15 @@ test: ## run all tests; installs the servers that they need, or says which to in
 # The packages in which goroutines meet, but for tests that count in one
 # goroutine, and those whose work is in other processes, which start slowly
 # under the race detector. pebble checks its own invariants under it, which is
-# slow: of the file store, the tests of concurrency.
+# slow: of the file store, the tests of concurrency. Those of Redis run the
+# plugin's own process under it too.
 ALONE := HitsAsOften|FreshKeys|HoldsItsBounds
 PROCESSES := Conformance|RollsBack|AnotherUser|OnlyTheHost|PrivateFiles|Leaks|Swapped|Orphans|IsClosedAllTheSame|OpenFails|OneByte|CallsWait|Overflows|KilledFile|RunningCopy|Trusted|Environment|Pins
 .PHONY: race
 race: ## run the tests of concurrent code with the race detector (needs a C compiler)
 	$(GO) test -race -skip '$(ALONE)|$(PROCESSES)' ./cache ./cache/pluginstore ./shared ./internal/server
 	$(GO) test -race -run 'Atomicity|Batches|Clear|Model|Close|Bound|Sweep|Hot' ./plugins/file
+	$(GO) test -race -run 'SlotMovesUnderLoad|WatchTells|WatchLost|NearOverRedis|GivesUp|ComesBack' ./plugins/redis
 
 # What is compiled to be looked at only need not be fast: this saves a quarter.
 UNOPTIMIZED := -gcflags=all='-N -l'

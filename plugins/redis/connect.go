@@ -220,7 +220,7 @@ func (c *config) ask(ctx context.Context, address string) (*probe, error) {
 		}
 	}
 	if err != nil {
-		return nil, early(err, c.secure)
+		return nil, c.unlessHeard(err)
 	}
 	if p.facts, err = identify(ctx, p.client); err != nil {
 		p.client.Close()

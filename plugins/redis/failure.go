@@ -133,40 +133,6 @@ func withoutArguments(text string) string {
 	return text
 }
 
-// earlyError is an error of a connection on which no answer has come yet.
-type earlyError struct {
-	error
-	secure bool // over TLS
-}
-
-func (e earlyError) Unwrap() error { return e.error }
-
-// early marks the error of an attempt to connect, unless it is an answer.
-func early(err error, secure bool) error {
-	if _, answered := rueidis.IsRedisErr(err); answered {
-		return err
-	}
-	return earlyError{err, secure}
-}
-
-// mayBe is what else may be the matter with a server that hung up, or was
-// silent, before its first answer. When one of two speaks TLS and the other does
-// not, that is all that can be seen.
-func mayBe(err error, hungUp bool) string {
-	e, ok := errors.AsType[earlyError](err)
-	switch {
-	case !ok:
-		return ""
-	case !e.secure && hungUp:
-		return " before its first answer; if it wants TLS, begin the URL with rediss://"
-	case e.secure && hungUp:
-		return " before its first answer; if it wants a certificate, set tls_cert and tls_key"
-	case e.secure:
-		return "; if it does not speak TLS, begin the URL with redis://"
-	}
-	return ""
-}
-
 // unfriendly is the error of a server that was reached and said nothing that
 // makes sense: it may be waiting for something else.
 type unfriendly struct {
@@ -210,10 +176,10 @@ func trouble(timeout time.Duration, err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED) && isDial:
 		return fmt.Sprintf("nobody listens on %s: start the server, or mend the address", dial.Addr)
 	case isTimeout(err):
-		return fmt.Sprintf("the server did not answer within %s: see whether it is overloaded or stopped, or raise timeout", timeout) + mayBe(err, false)
+		return fmt.Sprintf("the server did not answer within %s: see whether it is overloaded or stopped, or raise timeout", timeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, net.ErrClosed), errors.Is(err, rueidis.ErrClosing), errors.Is(err, context.Canceled):
-		return "the connection to the server broke" + mayBe(err, true)
+		return "the connection to the server broke"
 	case errors.Is(err, rueidis.ErrNoSlot):
 		return answers["CLUSTERDOWN"].text
 	case errors.Is(err, shared.ErrSetting):
