@@ -115,6 +115,7 @@ func (s *Store) removeExpired(w *writer, page []dueKey) (int64, error) {
 		// index entry of its own.
 		if found && r.expired(w.now) {
 			freed += r.size(d.key)
+			s.hot.forget(d.key) // it may go in another key's write
 			err = w.remove(d.key)
 		}
 		release()

@@ -12,7 +12,8 @@ import (
 // What it holds is what a read of pebble would find. Whoever acquires the lock
 // of a key, to write it, first has the copy forgotten, and none is added until
 // the lock was released: a copy is added only by a reader that finds the lock
-// free, and no one had it since before the reader read.
+// free, and no one had it since before the reader read. What a write evicts for
+// room, under the one lock that there is then, is forgotten where it goes.
 type hot struct {
 	entries *cache.Memory
 	locks   *locks

@@ -12,7 +12,7 @@ import (
 )
 
 // While some write, nobody reads what is older than what was acknowledged
-// before the read began: one by one, in batches, cleared or counted.
+// before the read began: one by one, in batches, swapped or counted.
 func TestHotEntriesAreNeverOld(t *testing.T) {
 	for _, maxBytes := range []string{"0", "64KiB"} {
 		t.Run("max_bytes="+maxBytes, func(t *testing.T) {
@@ -34,13 +34,15 @@ func TestHotEntriesAreNeverOld(t *testing.T) {
 					for n := int64(1); !stop.Load(); n++ {
 						value := []byte(strconv.FormatInt(n, 10))
 						var err error
-						switch n % 3 {
+						switch n % 4 {
 						case 0:
 							err = s.Set(t.Context(), names[k], cache.Entry{Value: value})
 						case 1:
 							err = s.SetMany(t.Context(), []cache.Item{{Key: names[k], Entry: cache.Entry{Value: value}}})
 						case 2:
 							_, err = s.CompareAndSwap(t.Context(), names[k], []byte(strconv.FormatInt(n-1, 10)), cache.Entry{Value: value})
+						case 3:
+							_, _, err = s.Increment(t.Context(), names[k], 1, time.Time{})
 						}
 						if err != nil {
 							t.Error(err)
@@ -147,4 +149,34 @@ func TestHotEntriesGo(t *testing.T) {
 	set("brief", cache.Entry{Value: []byte("v"), Expires: time.Now().Add(30 * time.Millisecond).Truncate(time.Millisecond)})
 	time.Sleep(40 * time.Millisecond)
 	gone("brief", "expired")
+}
+
+// A clock that is set back brings nothing back that was evicted since it had
+// expired.
+func TestHotEntriesStayGoneWhenTheClockIsSetBack(t *testing.T) {
+	for _, maxBytes := range []string{"0", "2000"} {
+		t.Run("max_bytes="+maxBytes, func(t *testing.T) {
+			s, clock := withClock(t, t.TempDir(), "sync", "never", "max_bytes", maxBytes)
+			brief := cache.Entry{Value: make([]byte, 400), Expires: clock.Now().Add(time.Hour)}
+			if err := s.Set(t.Context(), "brief", brief); err != nil {
+				t.Fatal(err)
+			}
+			if _, found, err := s.Get(t.Context(), "brief"); !found || err != nil {
+				t.Fatal(found, err)
+			}
+			clock.Advance(2 * time.Hour)
+			if s.bound == nil {
+				clock.sweepNow()
+			}
+			for i := range 4 {
+				if err := s.Set(t.Context(), fmt.Sprint("new", i), cache.Entry{Value: make([]byte, 400)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			clock.Advance(-2 * time.Hour)
+			if _, found, err := s.Get(t.Context(), "brief"); found || err != nil {
+				t.Errorf("found %v, %v", found, err)
+			}
+		})
+	}
 }
