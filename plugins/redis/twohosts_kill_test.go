@@ -1,0 +1,108 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/internal/redistest"
+)
+
+// While the plugin is killed and started again calls wait for it, and what was
+// under way is sent again: nothing fails, but of the increments those that were
+// under way, of which nobody knows whether they were done. What was acknowledged
+// is in the server at once.
+func TestKilledPluginUnderLoad(t *testing.T) {
+	t.Parallel()
+	const callers, kills = 8, 2
+	s := redistest.Start(t, redistest.Options{})
+	m := startMortal(t, s, "killed", pluginstore.Restart{})
+	l := &killLoad{t: t, m: m}
+	for caller := range callers {
+		c, err := s.Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.all.Go(func() {
+			defer c.Close()
+			l.work(caller, c)
+		})
+	}
+	l.progress(callers)
+	for n := range kills {
+		before, at := m.Status().Generation, time.Now()
+		m.kill()
+		m.serves(before)
+		t.Logf("death %d: a process served again after %v", n+1, time.Since(at).Round(time.Millisecond))
+		l.progress(callers)
+	}
+	l.stop.Store(true)
+	l.all.Wait()
+	t.Logf("%d calls; %d increments were under way at a death", l.calls.Load(), l.unknown.Load())
+	if n := l.unknown.Load(); n > callers*kills {
+		t.Errorf("%d increments failed: more than were under way", n)
+	}
+}
+
+// killLoad are callers that write keys of their own, and count.
+type killLoad struct {
+	t              *testing.T
+	m              *mortal
+	stop           atomic.Bool
+	all            sync.WaitGroup
+	calls, unknown atomic.Int64
+}
+
+// progress waits until the callers have made many calls.
+func (l *killLoad) progress(callers int64) {
+	l.t.Helper()
+	from := l.calls.Load()
+	until(l.t, "callers make calls", func() bool { return l.calls.Load()-from >= 100*callers || l.t.Failed() })
+}
+
+func (l *killLoad) work(caller int, direct *redistest.Conn) {
+	pace := time.NewTicker(time.Millisecond) // the machine is to have time for the servers
+	defer pace.Stop()
+	key, count := fmt.Sprint("k", caller), fmt.Sprint("n", caller)
+	least, most := int64(0), int64(0)
+	for n := 0; !l.stop.Load(); n++ {
+		value := strconv.Itoa(n)
+		if err := l.m.Set(l.t.Context(), key, cache.Entry{Value: []byte(value)}); err != nil {
+			l.t.Errorf("Set: %v", err)
+			return
+		}
+		if in, err := direct.Do("GET", key); in != value || err != nil {
+			l.t.Errorf("Set of %s to %s is acknowledged, and the server has %v: %v", key, value, in, err)
+			return
+		}
+		if e, _, err := l.m.Get(l.t.Context(), key); err != nil || string(e.Value) != value {
+			l.t.Errorf("%s is %q, want %s: %v", key, e.Value, value, err)
+			return
+		}
+		sum, _, err := l.m.Increment(l.t.Context(), count, 1, time.Time{})
+		most++
+		switch {
+		case errors.Is(err, cache.ErrUnavailable):
+			l.unknown.Add(1)
+		case err != nil || sum < least+1 || sum > most:
+			l.t.Errorf("%s is %d, want %d to %d: %v", count, sum, least+1, most, err)
+			return
+		default:
+			if in, err := direct.Do("GET", count); in != strconv.FormatInt(sum, 10) || err != nil {
+				l.t.Errorf("%s is %d, acknowledged, and the server has %v: %v", count, sum, in, err)
+				return
+			}
+			least, most = sum, sum
+		}
+		l.calls.Add(3)
+		<-pace.C
+	}
+}
