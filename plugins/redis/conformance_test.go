@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"net/url"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/harpia-go/harpia/cache"
@@ -12,9 +14,22 @@ import (
 	"github.com/harpia-go/harpia/internal/redistest"
 )
 
-// alice may do what is needed within one prefix, and not what an administrator
-// does. ROLE is for primaries that sentinels name.
-const alice = "alice on >al1ce ~cache:* resetchannels +@all -@admin -@dangerous +role"
+// alice is the user that the documentation recommends: it may do what is needed
+// within one prefix.
+func alice(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const line = "\nuser harpia on >PASSWORD ~cache:* "
+	_, rights, ok := strings.Cut(string(text), line)
+	if !ok {
+		t.Fatalf("the documentation has no line %q", line)
+	}
+	rights, _, _ = strings.Cut(rights, "\n")
+	return "alice on >al1ce ~cache:* " + rights
+}
 
 // everything is all that a store can do but Flush: Redis has nothing like it.
 const everything = cache.CanBatch | cache.CanAdd | cache.CanSwap | cache.CanCount |
@@ -29,15 +44,15 @@ func TestConformance(t *testing.T) {
 		},
 		"user over TLS": func(t *testing.T) *plugin {
 			certs := redistest.NewCertificates(t)
-			s := redistest.Start(t, redistest.Options{TLS: certs, Users: []string{"default off", alice}})
+			s := redistest.Start(t, redistest.Options{TLS: certs, Users: []string{"default off", alice(t)}})
 			return start(t, "rediss://alice:al1ce@"+s.Addr(), url.Values{"tls_ca": {certs.CA}, "prefix": {"cache:"}}, "al1ce")
 		},
 		"sentinels": func(t *testing.T) *plugin {
-			w := redistest.StartSentinel(t, 1, redistest.Options{Users: []string{"default off", alice}})
+			w := redistest.StartSentinel(t, 1, redistest.Options{Users: []string{"default off", alice(t)}})
 			return start(t, "redis://alice:al1ce@"+w.Addrs()[0], url.Values{"address": w.Addrs()[1:], "prefix": {"cache:"}}, "al1ce")
 		},
 		"cluster": func(t *testing.T) *plugin {
-			c := redistest.StartCluster(t, 3, redistest.Options{Users: []string{"default off", alice}})
+			c := redistest.StartCluster(t, 3, redistest.Options{Users: []string{"default off", alice(t)}})
 			return start(t, "redis://alice:al1ce@"+c.Addrs()[0], url.Values{"prefix": {"cache:"}}, "al1ce")
 		},
 		"release 6.2": func(t *testing.T) *plugin {

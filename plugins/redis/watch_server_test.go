@@ -92,15 +92,15 @@ func TestWatchTellsOfOthers(t *testing.T) {
 	prefix := url.Values{"prefix": {"cache:"}}
 	for name, servers := range map[string]func(t *testing.T) (addr string, do func(...string) any){
 		"standalone": func(t *testing.T) (string, func(...string) any) {
-			s := redistest.Start(t, redistest.Options{Users: []string{"default off", alice}})
+			s := redistest.Start(t, redistest.Options{Users: []string{"default off", alice(t)}})
 			return s.Addr(), s.Do
 		},
 		"sentinels": func(t *testing.T) (string, func(...string) any) {
-			w := redistest.StartSentinel(t, 1, redistest.Options{Users: []string{"default off", alice}})
+			w := redistest.StartSentinel(t, 1, redistest.Options{Users: []string{"default off", alice(t)}})
 			return w.Addrs()[0], w.Primary().Do
 		},
 		"cluster": func(t *testing.T) (string, func(...string) any) {
-			c := redistest.StartCluster(t, 3, redistest.Options{Users: []string{"default off", alice}})
+			c := redistest.StartCluster(t, 3, redistest.Options{Users: []string{"default off", alice(t)}})
 			return c.Addrs()[0], func(words ...string) any { return c.Owner(c.Slot(words[1])).Do(words...) }
 		},
 	} {
