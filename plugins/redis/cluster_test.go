@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +26,8 @@ const moved = "{moved}"
 // each caller reads what it has written, and each counter is exact.
 func TestSlotMovesUnderLoad(t *testing.T) {
 	t.Parallel()
-	c := redistest.StartCluster(t, 3, redistest.Options{Password: "s3cret"})
-	p := start(t, "redis://:s3cret@"+c.Addrs()[0], nil, "s3cret")
+	c := redistest.StartCluster(t, 3, redistest.Options{Users: []string{"default off", alice(t)}})
+	p := start(t, "redis://alice:al1ce@"+c.Addrs()[0], url.Values{"prefix": {"cache:"}}, "al1ce")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	const callers = 4
