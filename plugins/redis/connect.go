@@ -90,6 +90,7 @@ func (c *config) connect(ctx context.Context, s *session) error {
 		s.client.Close()
 		return err
 	}
+	s.db = c.db
 	s.scripts = scriptsFor(s.release)
 	return nil
 }

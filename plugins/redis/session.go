@@ -12,12 +12,14 @@ import (
 // session is a client that has connected, and what it is connected to.
 type session struct {
 	link   *link
+	db     int
 	client rueidis.Client
 	mode   mode
 	facts
 	scripts
-	since  time.Time
-	losses atomic.Int64 // of connections
+	lasting lasting
+	since   time.Time
+	losses  atomic.Int64 // of connections
 
 	hub      hub
 	tracking sync.Mutex // held while the servers are told to tell of changes, or not to
