@@ -14,6 +14,7 @@ import (
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
 	"github.com/harpia-go/harpia/internal/redistest"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // While the plugin is killed and started again calls wait for it, and what was
@@ -24,7 +25,7 @@ func TestKilledPluginUnderLoad(t *testing.T) {
 	t.Parallel()
 	const callers, kills = 8, 2
 	s := redistest.Start(t, redistest.Options{})
-	m := startMortal(t, s, "killed", pluginstore.Restart{})
+	m := startMortal(t, s, "killed", pluginstore.Restart{MaxDelay: 200 * time.Millisecond})
 	l := &killLoad{t: t, m: m}
 	for caller := range callers {
 		c, err := s.Connect()
@@ -37,16 +38,21 @@ func TestKilledPluginUnderLoad(t *testing.T) {
 		})
 	}
 	l.progress(callers)
-	for n := range kills {
+	var longest time.Duration
+	for range kills {
 		before, at := m.Status().Generation, time.Now()
 		m.kill()
 		m.serves(before)
-		t.Logf("death %d: a process served again after %v", n+1, time.Since(at).Round(time.Millisecond))
+		longest = max(longest, time.Since(at))
 		l.progress(callers)
 	}
 	l.stop.Store(true)
 	l.all.Wait()
-	t.Logf("%d calls; %d increments were under way at a death", l.calls.Load(), l.unknown.Load())
+	t.Logf("%d calls, with at most %v until a process served again; %d failed; %d increments were under way at a death",
+		l.calls.Load(), longest.Round(time.Millisecond), l.failed.Load(), l.unknown.Load())
+	if n := l.failed.Load(); n > 0 && longest < shared.CallTimeout {
+		t.Errorf("%d calls failed though they had time to wait", n)
+	}
 	if n := l.unknown.Load(); n > callers*kills {
 		t.Errorf("%d increments failed: more than were under way", n)
 	}
@@ -54,11 +60,13 @@ func TestKilledPluginUnderLoad(t *testing.T) {
 
 // killLoad are callers that write keys of their own, and count.
 type killLoad struct {
-	t              *testing.T
-	m              *mortal
-	stop           atomic.Bool
-	all            sync.WaitGroup
-	calls, unknown atomic.Int64
+	t       *testing.T
+	m       *mortal
+	stop    atomic.Bool
+	all     sync.WaitGroup
+	calls   atomic.Int64
+	failed  atomic.Int64 // Gets and Sets
+	unknown atomic.Int64 // increments
 }
 
 // progress waits until the callers have made many calls.
@@ -75,15 +83,14 @@ func (l *killLoad) work(caller int, direct *redistest.Conn) {
 	least, most := int64(0), int64(0)
 	for n := 0; !l.stop.Load(); n++ {
 		value := strconv.Itoa(n)
-		if err := l.m.Set(l.t.Context(), key, cache.Entry{Value: []byte(value)}); err != nil {
-			l.t.Errorf("Set: %v", err)
-			return
+		if l.lacks(l.m.Set(l.t.Context(), key, cache.Entry{Value: []byte(value)})) {
+			continue
 		}
 		if in, err := direct.Do("GET", key); in != value || err != nil {
 			l.t.Errorf("Set of %s to %s is acknowledged, and the server has %v: %v", key, value, in, err)
 			return
 		}
-		if e, _, err := l.m.Get(l.t.Context(), key); err != nil || string(e.Value) != value {
+		if e, _, err := l.m.Get(l.t.Context(), key); !l.lacks(err) && string(e.Value) != value {
 			l.t.Errorf("%s is %q, want %s: %v", key, e.Value, value, err)
 			return
 		}
@@ -105,4 +112,15 @@ func (l *killLoad) work(caller int, direct *redistest.Conn) {
 		l.calls.Add(3)
 		<-pace.C
 	}
+}
+
+// lacks reports whether a call has failed for want of a plugin.
+func (l *killLoad) lacks(err error) bool {
+	switch {
+	case errors.Is(err, cache.ErrUnavailable):
+		l.failed.Add(1)
+	case err != nil:
+		l.t.Error(err)
+	}
+	return err != nil
 }
