@@ -23,6 +23,12 @@ const (
 	// also tell when it changes, unless just that message is lost.
 	askSentinels = 2 * time.Second
 
+	// testAfter is how long a connection is silent at least before it is tested.
+	testAfter = 100 * time.Millisecond
+
+	// mostRedirections is how often a call follows a slot to another node.
+	mostRedirections = 16
+
 	// askCluster is how often a cluster's nodes are asked for all the others.
 	// What they answer to a call tells of the slot of its key only.
 	askCluster = 2 * time.Second
@@ -48,7 +54,7 @@ func (c *config) options(d dialer) (rueidis.ClientOption, error) {
 		// KeepAlive is also how long a connection is silent before it is tested
 		// with a PING, and ConnWriteTimeout how long that may take: behind an
 		// answer of the largest size too.
-		Dialer:            net.Dialer{Timeout: c.timeout, KeepAlive: c.timeout},
+		Dialer:            net.Dialer{Timeout: c.timeout, KeepAlive: max(c.timeout, testAfter)},
 		ConnWriteTimeout:  c.longest(),
 		RingScaleEachConn: ringScale,
 		BlockingPipeline:  -1, // however long a pipeline is, it has no connection of its own
@@ -111,7 +117,7 @@ func (c *config) choose(ctx context.Context, first *probe, s *session, o *rueidi
 		return wrongSetting("mode is cluster, and the server at %s belongs to none", first.address)
 	case s.mode == cluster:
 		o.InitAddress = []string{first.address} // it knows the others
-		o.ClusterOption.ShardsRefreshInterval = askCluster
+		o.ClusterOption = rueidis.ClusterOption{ShardsRefreshInterval: askCluster, MaxMovedRedirections: mostRedirections}
 	default:
 		o.InitAddress, o.ForceSingleClient = []string{first.address}, true
 	}

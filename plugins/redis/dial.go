@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // dialer makes the connections of one session.
 type dialer struct {
 	*config
-	session *session // nil: the losses are nobody's concern
+	session *session // nil: the connections are nobody's concern
 }
 
 // dial connects to one server. rueidis leaves TLS to it as well.
@@ -20,31 +24,103 @@ func (d dialer) dial(ctx context.Context, address string, with *net.Dialer, _ *t
 		return c, err
 	}
 	d.session.opened()
-	return &conn{Conn: c, session: d.session}, nil
+	return newConn(c, d.timeout, d.session.lose), nil
 }
 
 func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer) (net.Conn, error) {
+	network := d.network
+	if !slices.Contains(d.addresses, address) {
+		network = "tcp" // a node of a cluster that was reached over a socket
+	}
 	if !d.secure {
-		return with.DialContext(ctx, d.network, address)
+		return with.DialContext(ctx, network, address)
 	}
 	conf, err := d.tls.load()
 	if err != nil {
 		return nil, err
 	}
 	conf.ServerName = serverName(address, d.addresses)
-	return (&tls.Dialer{NetDialer: with, Config: conf}).DialContext(ctx, d.network, address)
+	return (&tls.Dialer{NetDialer: with, Config: conf}).DialContext(ctx, network, address)
 }
 
-// conn tells its session when it is closed. rueidis closes a connection as
-// soon as it breaks, and connects again by itself.
+// conn is a connection that closes itself when the server takes something and
+// says nothing for some time, and tells when it is closed. What calls wait for
+// they give up themselves; a watch would wait for ever. rueidis sends a PING
+// when it has heard nothing for some time, so there is always something that is
+// to be answered.
 type conn struct {
 	net.Conn
-	session *session
-	once    sync.Once
+	patience time.Duration
+	closed   func()
+	once     sync.Once
+
+	asked  atomic.Int64 // when something was written after the last read, in ns since begin; 0: nothing was
+	begin  time.Time
+	silent *time.Timer // runs listen
+	armed  atomic.Bool // it does
+	gaveUp atomic.Bool
 }
 
+func newConn(c net.Conn, patience time.Duration, closed func()) *conn {
+	n := &conn{Conn: c, patience: patience, closed: closed, begin: time.Now()}
+	n.silent = time.AfterFunc(patience, n.listen)
+	n.silent.Stop()
+	return n
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.asked.Load() == 0 || len(p) >= partOfValue {
+		c.asked.Store(int64(time.Since(c.begin)))
+		c.arm(c.patience)
+	}
+	return c.Conn.Write(p)
+}
+
+// partOfValue is what is written at once of a large value only, which the
+// server may be busy with for some time.
+const partOfValue = 128 << 10
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.asked.Store(0)
+	}
+	if err != nil && c.gaveUp.Load() {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+// arm has the timer run, if it does not yet.
+func (c *conn) arm(after time.Duration) {
+	if !c.armed.Load() && c.armed.CompareAndSwap(false, true) {
+		c.silent.Reset(after)
+	}
+}
+
+// listen closes the connection if the server has been silent for too long.
+func (c *conn) listen() {
+	c.armed.Store(false)
+	asked := c.asked.Load()
+	if asked == 0 {
+		return // a write after this arms the timer again
+	}
+	if left := c.patience - (time.Since(c.begin) - time.Duration(asked)); left > 0 {
+		c.arm(left)
+		return
+	}
+	c.gaveUp.Store(true)
+	_ = c.Close()
+}
+
+// Close implements net.Conn.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() { c.session.lose() })
+	c.once.Do(func() {
+		c.silent.Stop()
+		c.closed()
+	})
 	return err
 }
