@@ -115,11 +115,9 @@ type keyEntry struct {
 	entry *cache.Entry
 }
 
-// write sends writes to the plugin with send, or does them in memory. Where
-// calls wait for a shared store's plugin, those that were under way when its
-// process ended are sent again: once, and even if they had been done.
+// write sends writes to the plugin with send, or does them in memory.
 func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.Store) error) error {
-	for sent := false; ; {
+	for {
 		r, err := s.current(ctx, true)
 		if err != nil {
 			return err
@@ -128,15 +126,11 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			if !r.begin(writes) {
 				continue // the route is another by now
 			}
-			err, again := send(r.plug.store()), false
+			err := send(r.plug.store())
 			if err != nil {
-				again, err = s.unsure(ctx, r, writes, err)
+				err = s.unsure(ctx, r, writes, err)
 			}
 			r.end(writes)
-			if again && !sent {
-				sent = true
-				continue
-			}
 			return err
 		}
 		for i, w := range writes {
@@ -169,9 +163,8 @@ func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 	return nil
 }
 
-// unsure decides what becomes of writes that failed with err. It reports
-// whether they may be tried again.
-func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) (again bool, _ error) {
+// unsure decides what becomes of writes that failed with err.
+func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) error {
 	if s.fallback() == FallbackMemory && r.inFlight != nil && errors.Is(err, shared.ErrNoAnswer) {
 		// It might do them yet, after others of the same keys. Only its end
 		// makes sure that it does not.
@@ -180,12 +173,12 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 		if isUnanswered(err) {
 			r.abandon(writes)
 		}
-		return false, s.failed(err)
+		return s.failed(err)
 	}
 	for _, w := range writes {
 		if err := s.unknown(r, w.key, w.entry); err != nil {
-			return s.fallback() == FallbackAuto, err
+			return err
 		}
 	}
-	return false, nil
+	return nil
 }

@@ -1,16 +1,11 @@
 package pluginstore
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"github.com/harpia-go/harpia/cache"
 )
 
 func TestInFlightOverlaps(t *testing.T) {
@@ -159,72 +154,4 @@ func TestInFlightUnderLoad(t *testing.T) {
 			}
 		}
 	}
-}
-
-// What a shared store's process had not answered when it died is sent to the
-// next, be it done or not: once.
-func TestWritesOfASharedStoreAreSentAgain(t *testing.T) {
-	for name, op := range map[string]struct {
-		wire string
-		call func(*Store) error
-		left string
-	}{
-		"Set":    {"Set", func(s *Store) error { return s.Set(context.Background(), "k", entry("new")) }, "new"},
-		"Delete": {"Delete", func(s *Store) error { return s.Delete(context.Background(), "k") }, ""},
-	} {
-		for _, done := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/done=%v", name, done), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					f := &fakes{t: t, data: newData(t), make: sharedStore}
-					s := openFake(t, Options{}, f.launch)
-					put(t, s, "k", "old")
-					held := f.last().wire.hold(op.wire, "k", done)
-					called := async(func() error { return op.call(s) })
-					<-held.arrived
-					f.last().die()
-					time.Sleep(time.Second)
-					if err := errorOf(t, called); err != nil {
-						t.Errorf("it failed: %v", err)
-					}
-					finds(t, s, "k", op.left)
-
-					// Whatever kills two processes is not tried on a third.
-					f.making(func(p *fakePlug) {
-						sharedStore(p)
-						p.wire.hold(op.wire, "k", done)
-					})
-					held = f.last().wire.hold(op.wire, "k", done)
-					called = async(func() error { return op.call(s) })
-					<-held.arrived
-					f.last().die()
-					time.Sleep(time.Second)
-					synctest.Wait()
-					f.last().die()
-					time.Sleep(time.Second)
-					if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) {
-						t.Errorf("two processes died of it: %v", err)
-					}
-				})
-			})
-		}
-	}
-}
-
-// Nobody knows whether a counter had counted.
-func TestAtomicOperationsAreNotSentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakes{t: t, data: newData(t), make: sharedStore}
-		s := openFake(t, Options{}, f.launch)
-		held := f.last().wire.hold("Increment", "k", true)
-		called := async(func() error {
-			_, _, err := s.Increment(t.Context(), "k", 1, time.Time{})
-			return err
-		})
-		<-held.arrived
-		f.last().die()
-		time.Sleep(time.Second)
-		if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) {
-			t.Errorf("Increment: %v", err)
-		}
-	})
 }

@@ -65,9 +65,7 @@ const (
 	// can be. An exclusive store is bridged by memory, see FallbackMemory. Of a
 	// shared one, which others read and write meanwhile, calls wait for the
 	// plugin for two seconds, or until their deadline if that comes first, and
-	// then return cache.ErrUnavailable; at once if it failed too often. A Set
-	// or Delete that was under way when the process died is sent again: it may
-	// take effect twice, the second time after what others wrote meanwhile.
+	// then return cache.ErrUnavailable; at once if it failed too often.
 	FallbackAuto Fallback = iota
 	// FallbackNone returns cache.ErrUnavailable at once.
 	FallbackNone
