@@ -115,12 +115,12 @@ func meaning(redis *rueidis.RedisError) (string, bool) {
 	return text, false
 }
 
-// word is what the error of a server begins with. Before Redis 7 that of a
-// script stands behind the place where it came up.
+// word is what the error of a server begins with, without ERR, as rueidis tells
+// it. Before Redis 7 that of a script stands behind the place where it came up.
 func word(text string) string {
-	if i := strings.LastIndex(text, "@user_script"); i >= 0 && strings.HasPrefix(text, "ERR Error running script") {
-		_, text, _ = strings.Cut(text[i:], ": ")
-		text = strings.TrimPrefix(text, "-")
+	const place = "@user_script"
+	if i := strings.LastIndex(text, place); i >= 0 && strings.HasPrefix(text, "Error running script") {
+		text = strings.TrimLeft(text[i+len(place):], ": 0123456789-")
 	}
 	first, _, _ := strings.Cut(text, " ")
 	return first

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// connected returns both ends of a connection, and how often it was closed.
+func connected(t *testing.T) (ours *conn, theirs net.Conn, closed *int) {
+	t.Helper()
+	a, b := net.Pipe()
+	closed = new(int)
+	ours = newConn(a, time.Second, func() { *closed++ })
+	t.Cleanup(func() {
+		_ = ours.Close()
+		_ = b.Close()
+	})
+	return ours, b, closed
+}
+
+// takes has the other end take n bytes.
+func takes(t *testing.T, theirs net.Conn, n int) {
+	t.Helper()
+	if _, err := theirs.Read(make([]byte, n)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSilentServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs, closed := connected(t)
+		time.Sleep(time.Hour) // nobody has asked anything
+		go takes(t, theirs, 4)
+		if _, err := ours.Write([]byte("PING")); err != nil {
+			t.Fatalf("after a silence that nobody has broken: %v", err)
+		}
+		begin := time.Now()
+		_, err := ours.Read(make([]byte, 4))
+		if took := time.Since(begin); !errors.Is(err, os.ErrDeadlineExceeded) || took != time.Second || *closed != 1 {
+			t.Errorf("no answer: %v after %v, closed %d times", err, took, *closed)
+		}
+	})
+}
+
+// A server that answers in time is never hung up on, however long it takes for
+// all together.
+func TestServerThatAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs, closed := connected(t)
+		go func() {
+			for range 100 {
+				takes(t, theirs, 4)
+				time.Sleep(900 * time.Millisecond)
+				if _, err := theirs.Write([]byte("PONG")); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for range 100 {
+			if _, err := ours.Write([]byte("PING")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ours.Read(make([]byte, 4)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if *closed != 0 {
+			t.Error("it was closed")
+		}
+	})
+}
+
+// A large value that is on its way is no silence.
+func TestLargeValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs, _ := connected(t)
+		go func() {
+			for range 10 {
+				time.Sleep(900 * time.Millisecond)
+				takes(t, theirs, partOfValue)
+			}
+			if _, err := theirs.Write([]byte("+OK\r\n")); err != nil {
+				t.Error(err)
+			}
+		}()
+		for range 10 {
+			if _, err := ours.Write(make([]byte, partOfValue)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := ours.Read(make([]byte, 5)); err != nil {
+			t.Error(err)
+		}
+	})
+}
