@@ -88,17 +88,14 @@ func (l *historyLoad) killEach(hosts []*mortal) {
 	}
 	l.progress(calls)
 	l.end()
-	total, unknown, again := len(l.ops), 0, 0
+	total, unknown := len(l.ops), 0
 	l.settle()
 	for _, op := range l.ops {
-		if op.unknown && !op.again {
+		if op.unknown {
 			unknown++
 		}
-		if op.again && !op.unknown {
-			again++
-		}
 	}
-	l.t.Logf("%d operations; %d of unknown outcome; %d were sent again", total, unknown, again)
+	l.t.Logf("%d operations; %d of unknown outcome", total, unknown)
 }
 
 // show logs a part of the history.

@@ -22,7 +22,6 @@ type operation struct {
 	value        int64 // what was read, or the sum
 	ok           bool
 	unknown      bool // it failed, and may have been done
-	again        bool // it may have been sent twice, since its plugin died
 	changes      []int64
 	call, ret    int64
 	latest       int64 // when it was done, at the latest
@@ -59,9 +58,7 @@ func (h *history) add(call int64, err error, ops ...*operation) {
 }
 
 // settle makes the operations those that have to be explained. What failed, and
-// was not under way at a death, may be done at any later time. A Set or Delete
-// that was under way is sent again, whether it had been done or not, and so may
-// be two operations.
+// was not under way at a death, may be done at any later time.
 func (h *history) settle() {
 	ops := h.ops
 	h.ops = nil
@@ -75,12 +72,6 @@ func (h *history) settle() {
 			}
 			if op.unknown {
 				op.latest = d.settled
-			}
-			if op.kind == "set" || op.kind == "delete" {
-				op.again = true
-				first := *op
-				first.unknown, first.latest = true, d.settled
-				h.ops = append(h.ops, &first)
 			}
 		}
 		if !op.unknown || op.kind != "get" {
@@ -157,8 +148,7 @@ func linearizable(now int64, op *operation) []any {
 // monotonic is a key as one host sees it through its copies: nobody there sees
 // an older change than one that a call before has seen or made. The state is the
 // latest such change. Of what found nothing, or was not answered, it is not
-// known which change it was. A value that was written twice is two changes, and
-// who reads it may have read either.
+// known which change it was.
 func monotonic(least int64, op *operation) []any {
 	switch {
 	case op.unknown || len(op.changes) == 0:
