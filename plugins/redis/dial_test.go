@@ -4,17 +4,18 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // connected returns both ends of a connection, and how often it was closed.
-func connected(t *testing.T) (ours *conn, theirs net.Conn, closed *int) {
+func connected(t *testing.T) (ours *conn, theirs net.Conn, closed *atomic.Int32) {
 	t.Helper()
 	a, b := net.Pipe()
-	closed = new(int)
-	ours = newConn(a, time.Second, func() { *closed++ })
+	closed = new(atomic.Int32)
+	ours = newConn(a, time.Second, func() { closed.Add(1) })
 	t.Cleanup(func() {
 		_ = ours.Close()
 		_ = b.Close()
@@ -40,8 +41,10 @@ func TestSilentServer(t *testing.T) {
 		}
 		begin := time.Now()
 		_, err := ours.Read(make([]byte, 4))
-		if took := time.Since(begin); !errors.Is(err, os.ErrDeadlineExceeded) || took != time.Second || *closed != 1 {
-			t.Errorf("no answer: %v after %v, closed %d times", err, took, *closed)
+		took := time.Since(begin)
+		synctest.Wait()
+		if n := closed.Load(); !errors.Is(err, os.ErrDeadlineExceeded) || took != time.Second || n != 1 {
+			t.Errorf("no answer: %v after %v, closed %d times", err, took, n)
 		}
 	})
 }
@@ -69,7 +72,7 @@ func TestServerThatAnswers(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if *closed != 0 {
+		if closed.Load() != 0 {
 			t.Error("it was closed")
 		}
 	})
