@@ -11,20 +11,38 @@ import (
 	"time"
 )
 
-// dialer makes the connections of one session.
+// dialer makes the connections of one session, or of a question.
 type dialer struct {
 	*config
-	session *session // nil: the connections are nobody's concern
+	session *session // nil: of a question
+	// attempt is the time in which to connect. A connection that is made within
+	// it is closed at its end, unless the session was made by then.
+	attempt context.Context
 }
 
 // dial connects to one server. rueidis leaves TLS to it as well.
 func (d dialer) dial(ctx context.Context, address string, with *net.Dialer, _ *tls.Config) (net.Conn, error) {
-	c, err := d.connectTo(ctx, address, with)
-	if err != nil || d.session == nil {
-		return c, err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if d.attempt.Err() == nil {
+		defer context.AfterFunc(d.attempt, cancel)()
 	}
-	d.session.opened()
-	return newConn(c, d.timeout, d.session.lose), nil
+	c, err := d.connectTo(ctx, address, with)
+	if err != nil {
+		return nil, err
+	}
+	if s := d.session; s != nil {
+		s.opened()
+		c = newConn(c, d.timeout, s.lose)
+	}
+	if d.attempt.Err() == nil {
+		context.AfterFunc(d.attempt, func() {
+			if d.session == nil || !d.session.made.Load() {
+				_ = c.Close()
+			}
+		})
+	}
+	return c, nil
 }
 
 func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer) (net.Conn, error) {
