@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -77,7 +76,7 @@ func (c *config) connect(ctx context.Context, s *session) error {
 		return err
 	}
 	defer first.client.Close()
-	o, err := c.options(dialer{c, s, ctx})
+	o, err := c.options(dialer{c, s})
 	if err == nil {
 		err = c.choose(ctx, first, s, &o)
 	}
@@ -85,7 +84,7 @@ func (c *config) connect(ctx context.Context, s *session) error {
 		return err
 	}
 	o.OnInvalidations = s.hub.tell
-	if s.client, err = newClient(ctx, o); err != nil {
+	if s.client, err = newClient(o); err != nil {
 		return err
 	}
 	if s.mode == cluster && s.client.Mode() != rueidis.ClientModeCluster {
@@ -99,7 +98,6 @@ func (c *config) connect(ctx context.Context, s *session) error {
 	}
 	s.db = c.db
 	s.scripts = scriptsFor(s.release)
-	s.made.Store(true)
 	return nil
 }
 
@@ -126,20 +124,13 @@ func (c *config) choose(ctx context.Context, first *probe, s *session, o *rueidi
 	return nil
 }
 
-// newClient returns a client that has connected, or else none. An attempt whose
-// time is up has closed the connection.
-func newClient(attempt context.Context, o rueidis.ClientOption) (rueidis.Client, error) {
+// newClient returns a client that has connected, or else none.
+func newClient(o rueidis.ClientOption) (rueidis.Client, error) {
 	client, err := rueidis.NewClient(o)
-	if err == nil {
-		return client, nil
-	}
-	if client != nil {
+	if err != nil && client != nil {
 		client.Close()
 	}
-	if cause := attempt.Err(); cause != nil && errors.Is(err, net.ErrClosed) {
-		err = cause
-	}
-	return nil, err
+	return client, err
 }
 
 // probe is an address that answers.
@@ -208,22 +199,22 @@ func worst(errs []error) error {
 // ask connects to one address and asks what it is.
 func (c *config) ask(ctx context.Context, address string) (*probe, error) {
 	p := &probe{address: address}
-	o, err := c.options(dialer{c, nil, ctx})
+	o, err := c.options(dialer{c, nil})
 	if err != nil {
 		return nil, err
 	}
 	// A sentinel has no databases.
 	o.InitAddress, o.ForceSingleClient, o.SelectDB = []string{address}, true, 0
-	p.client, err = newClient(ctx, o)
+	p.client, err = newClient(o)
 	if redis, ok := rueidis.IsRedisErr(err); ok && word(redis.Error()) == "NOPROTO" {
 		o.AlwaysRESP2 = true
-		p.client, err = newClient(ctx, o)
+		p.client, err = newClient(o)
 	}
 	// Sentinels may have no password, or no such user, where the servers do.
 	if redis, ok := rueidis.IsRedisErr(err); ok && c.mode != standalone && c.mode != cluster && word(redis.Error()) == "WRONGPASS" {
 		refused := err
 		o.Username, o.Password, p.anonymous = "", "", true
-		if p.client, err = newClient(ctx, o); err != nil {
+		if p.client, err = newClient(o); err != nil {
 			return nil, refused
 		}
 		defer func() {

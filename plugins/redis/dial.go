@@ -11,38 +11,20 @@ import (
 	"time"
 )
 
-// dialer makes the connections of one session, or of a question.
+// dialer makes the connections of one session.
 type dialer struct {
 	*config
-	session *session // nil: of a question
-	// attempt is the time in which to connect. A connection that is made within
-	// it is closed at its end, unless the session was made by then.
-	attempt context.Context
+	session *session // nil: the connections are nobody's concern
 }
 
 // dial connects to one server. rueidis leaves TLS to it as well.
 func (d dialer) dial(ctx context.Context, address string, with *net.Dialer, _ *tls.Config) (net.Conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if d.attempt.Err() == nil {
-		defer context.AfterFunc(d.attempt, cancel)()
-	}
 	c, err := d.connectTo(ctx, address, with)
-	if err != nil {
-		return nil, err
+	if err != nil || d.session == nil {
+		return c, err
 	}
-	if s := d.session; s != nil {
-		s.opened()
-		c = newConn(c, d.timeout, s.lose)
-	}
-	if d.attempt.Err() == nil {
-		context.AfterFunc(d.attempt, func() {
-			if d.session == nil || !d.session.made.Load() {
-				_ = c.Close()
-			}
-		})
-	}
-	return c, nil
+	d.session.opened()
+	return newConn(c, d.timeout, d.session.lose), nil
 }
 
 func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer) (net.Conn, error) {

@@ -19,7 +19,6 @@ type session struct {
 	scripts
 	lasting lasting
 	since   time.Time
-	made    atomic.Bool  // it is connected
 	losses  atomic.Int64 // of connections
 
 	hub      hub
