@@ -40,7 +40,7 @@ func TestWaysToRead(t *testing.T) {
 		"one by one":      func() { to.lasting.asks.Store(1 << 20) },
 		"by script":       func() { to.release = oldest; to.scripts = scriptsFor(oldest) },
 	}
-	check := func(way string, expires time.Time) {
+	look := func(way string, keys []string, expires time.Time) {
 		t.Helper()
 		found, err := s.GetMany(t.Context(), keys)
 		if err != nil || len(found) != len(keys) {
@@ -60,23 +60,29 @@ func TestWaysToRead(t *testing.T) {
 			}
 		}
 	}
+	check := func(way string, expires time.Time) {
+		t.Helper()
+		// Whether keys were missing makes a difference to the next batch.
+		for _, keys := range [][]string{keys, keys[:20], keys[:20], keys[1:20], keys[1:20]} {
+			ways[way]()
+			look(way, keys, expires)
+		}
+	}
 	for _, way := range []string{"nothing expires", "one by one", "by script"} {
-		ways[way]()
 		check(way, time.Time{})
 		at := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 		if found, err := s.Touch(t.Context(), "key-7", at); !found || err != nil {
 			t.Fatalf("%s: Touch: %v, %v", way, found, err)
 		}
 		check(way, at)
-		check(way, at)
 		if found, err := s.Touch(t.Context(), "key-7", time.Time{}); !found || err != nil {
 			t.Fatalf("%s: Touch: %v, %v", way, found, err)
 		}
 		check(way, time.Time{})
 
-		ways[way]()
 		do("RPUSH", "p:list", "element")
-		for _, keys := range [][]string{append(keys[:20:20], "list"), {"list"}} {
+		for _, keys := range [][]string{append(keys[1:20:20], "list"), append(keys[:20:20], "list"), {"list"}} {
+			ways[way]()
 			if found, err := s.GetMany(t.Context(), keys); err == nil || !strings.Contains(err.Error(), "a Redis list, not a string") || errors.Is(err, cache.ErrUnavailable) {
 				t.Errorf("%s: a list among %d keys is %v, %v", way, len(keys), found, err)
 			}

@@ -23,22 +23,30 @@ const (
 	lastingAgain = 64
 )
 
-// lasting guesses whether nothing expires.
-type lasting struct{ asks atomic.Int32 }
+// lasting guesses what the next transaction will find.
+type lasting struct {
+	asks   atomic.Int32 // how often it is not worth trying
+	misses atomic.Bool  // some keys are not there
+}
 
 func (l *lasting) likely() bool { return l.asks.Load() <= 0 || l.asks.Add(-1) < 0 }
 
 func (l *lasting) unlikely() { l.asks.Store(lastingAgain) }
 
 // transactLasting reads keys in one transaction if nothing expires and all keys
-// that are there hold strings. It reports whether that is so.
+// that are there hold strings. It reports whether it could tell that it is so.
 func (s *session) transactLasting(ctx context.Context, keys []string, found []cache.Lookup) (done bool, err error) {
 	b := s.client.B()
-	answer, err := s.exec(ctx, rueidis.Commands{
-		b.Multi().Build(), b.Mget().Key(keys...).Build(), b.Exists().Key(keys...).Build(), b.Info().Section("keyspace").Build(), b.Exec().Build(),
-	})
+	commands := rueidis.Commands{b.Multi().Build(), b.Mget().Key(keys...).Build(), b.Info().Section("keyspace").Build()}
+	// MGET tells as little of a key that holds another type as of none.
+	count := s.lasting.misses.Load()
+	if count {
+		commands = append(commands, b.Exists().Key(keys...).Build())
+	}
+	answer, err := s.exec(ctx, append(commands, b.Exec().Build()))
 	if _, refused := rueidis.IsRedisErr(err); refused {
-		return false, nil // such as INFO, to this user
+		s.lasting.unlikely() // such as INFO, to this user
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -47,27 +55,37 @@ func (s *session) transactLasting(ctx context.Context, keys []string, found []ca
 	if err != nil || len(values) != len(keys) {
 		return false, err
 	}
-	there, err := answer[1].AsInt64()
+	info, err := answer[1].ToString()
 	if err != nil {
 		return false, err
 	}
-	info, err := answer[2].ToString()
-	if err != nil || !nothingExpires(info, s.db) {
-		return false, err
+	if !nothingExpires(info, s.db) {
+		s.lasting.unlikely()
+		return false, nil
 	}
+	hits := int64(0)
 	for i := range values {
 		if values[i].IsNil() {
 			continue
 		}
-		there--
+		hits++
 		if found[i], err = lookup(&values[i], noExpiry); err != nil {
 			return false, err
 		}
 	}
-	if there != 0 {
+	there := int64(len(keys))
+	if misses := hits < there; misses != count {
+		s.lasting.misses.Store(misses)
+	}
+	if count {
+		if there, err = answer[2].AsInt64(); err != nil {
+			return false, err
+		}
+	}
+	if hits != there {
 		clear(found)
 	}
-	return there == 0, nil
+	return hits == there, nil
 }
 
 // nothingExpires reads the lines of INFO keyspace, such as

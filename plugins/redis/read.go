@@ -31,7 +31,7 @@ func (e errType) Error() string { return "redis: the key holds no string" }
 //	a script over all keys                          1.5 + 1.4
 //	a script for each key, in one pipeline          2.0 + 2.5
 //	MULTI, GET, PEXPIRETIME, EXEC for each key      2.8 + 1.4
-//	MULTI, MGET, EXISTS, INFO keyspace, EXEC        1.3 + 0.6 (see lasting.go)
+//	MULTI, MGET, INFO keyspace, EXEC                1.2 + 0.6 (see lasting.go)
 //	MGET alone, which tells no expiries             1.2 + 0.6
 //
 // A cluster takes neither transactions nor scripts over keys of different
@@ -66,7 +66,6 @@ func (s *session) transact(ctx context.Context, keys []string, found []cache.Loo
 		if done, err := s.transactLasting(ctx, keys, found); done || err != nil {
 			return err
 		}
-		s.lasting.unlikely()
 	}
 	b := s.client.B()
 	commands := make(rueidis.Commands, 0, len(keys)+3)
