@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -61,9 +62,9 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 			return err
 		}
 	}
-	for len(items) > 0 {
+	for first := true; len(items) > 0; first = false {
 		n := chunk(len(items), func(i int) int { return len(items[i].Key) + len(items[i].Entry.Value) })
-		r := &storepb.SetManyRequest{}
+		r := &storepb.SetManyRequest{Number: c.sent.batches.Add(1)}
 		size := 0
 		for _, it := range items[:n] {
 			size += len(it.Entry.Value)
@@ -73,7 +74,11 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 		_, err := c.rpc.SetMany(bounded, r)
 		cancel()
 		if err != nil {
-			return c.failed(ctx, err)
+			err = c.failed(ctx, err)
+			if first && errors.Is(err, ErrBroken) { // of the whole call
+				err = &unansweredCall{err, &c.sent.counts[forBatches], r.GetNumber()}
+			}
+			return err
 		}
 		items = items[n:]
 	}

@@ -25,10 +25,12 @@ type lane struct {
 	places  []place   // by id
 	free    []uint32  // ids
 	left    int       // places
+	queued  uint64    // requests, so far
 	drains  bool      // see drain
 	now     time.Time // when the reader looked: about two ticks ago at most
 
-	idle sync.Pool // of slots
+	idle sync.Pool  // of slots
+	sent *sentCount // of its requests; nil: nobody counts
 
 	// Of who reads.
 	from  io.Reader // the connection
@@ -77,13 +79,15 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 		left = min(left, time.Until(d))
 	}
 	s := l.idle.Get().(*slot)
-	reads := false
+	reads, number := false, uint64(0)
 	writes, err := l.out.add(ctx, limit, func(q *frameQueue, waited time.Duration) {
 		if l.reader == nil {
 			l.now = time.Now()
 		}
 		s.deadline = l.now.Add(limit - waited)
 		l.place(s)
+		l.queued++
+		number = l.queued
 		r.id, r.left = s.id, uint32(max(1, (left-waited).Milliseconds()))
 		r.add(q)
 		if l.out.writing {
@@ -94,7 +98,7 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 	})
 	if err != nil {
 		l.idle.Put(s)
-		return laneAnswer{}, err
+		return laneAnswer{}, l.failed(err, 0)
 	}
 	if writes {
 		l.out.write()
@@ -116,7 +120,18 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 	answer, err := s.answer, s.err
 	s.settled, s.answer, s.err = false, laneAnswer{}, nil
 	l.idle.Put(s)
+	if err != nil {
+		err = l.failed(err, number)
+	}
 	return answer, err
+}
+
+// failed tells of the error of a lane that broke which request had it.
+func (l *lane) failed(err error, number uint64) error {
+	if errors.Is(err, ErrBroken) {
+		return &unansweredCall{err, l.sent, number}
+	}
+	return err
 }
 
 // place gives a slot an id under which it is found; the mutex is held.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared/storepb"
 )
 
@@ -44,6 +45,7 @@ type laneOffer struct {
 
 	listener *net.UnixListener
 	token    [laneToken]byte
+	sent     *sentCounter // nil: others change nothing
 
 	mu    sync.Mutex
 	taken [laneConns]bool
@@ -62,11 +64,25 @@ func offerLane(dir string, host int, s *server, g *guard) (*laneOffer, error) {
 		return nil, err
 	}
 	o.listener = l
+	if !s.info.Load().Exclusive && !isQuick(s.store) {
+		if o.sent, err = newSentCounter(dir, s.store); err != nil {
+			g.log.Warn("of calls that are under way when this process is killed, none is made again", "error", err)
+		}
+	}
 	return o, nil
 }
 
+func isQuick(s cache.Store) bool {
+	q, ok := s.(Quick)
+	return ok && q.Quick()
+}
+
 func (o *laneOffer) toWire() *storepb.Lane {
-	return &storepb.Lane{Socket: o.listener.Addr().String(), Token: o.token[:]}
+	w := &storepb.Lane{Socket: o.listener.Addr().String(), Token: o.token[:]}
+	if o.sent != nil {
+		w.Sent = o.sent.path
+	}
+	return w
 }
 
 // serve accepts connections until the host has both, and answers on them until
@@ -89,12 +105,9 @@ func (o *laneOffer) serve(ctx context.Context) {
 				o.guard.log.Warn("a connection to the lane was refused", "error", err)
 				return
 			}
-			s := laneServer{server: o.server, guard: o.guard, conn: conn, longest: laneSmall}
+			s := laneServer{server: o.server, guard: o.guard, conn: conn, longest: laneSmall, which: which, sent: o.sent, quick: isQuick(o.server.store)}
 			if which == forLarge {
 				s.longest = o.server.info.Load().Limits.MaxValue
-			}
-			if q, ok := o.server.store.(Quick); ok {
-				s.quick = q.Quick()
 			}
 			if err := s.serve(ctx); err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil {
 				o.guard.log.Warn("the lane broke", "error", err)
@@ -154,6 +167,7 @@ func (c *Client) OpenLane(process int) error {
 			return fmt.Errorf("shared: the lane of %s: %w", c.info.Name, err)
 		}
 		ends[which] = newLane(conn, answerHead+max(longest, maxErrorText+4))
+		ends[which].sent = &c.sent.counts[which]
 	}
 	c.lanes = &lanes{small: ends[forSmall], large: ends[forLarge]}
 	return nil

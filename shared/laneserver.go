@@ -30,6 +30,10 @@ type laneServer struct {
 	longest int
 	quick   bool
 
+	which int // of the connections
+	sent  *sentCounter
+	taken uint64 // requests
+
 	out   outbox
 	calls chan struct{} // has room for those that may run at a time
 	ended sync.WaitGroup
@@ -76,6 +80,9 @@ func (s *laneServer) serve(ctx context.Context) error {
 			}
 			a := s.answer(ctx, &r)
 			a.add(&answers)
+		}
+		if s.taken += uint64(len(requests)); len(requests) > 0 {
+			s.sent.give(s.which, s.taken)
 		}
 		s.startAll(ctx, requests)
 		if answers.size() == 0 {

@@ -64,6 +64,9 @@ func (s *server) SetMany(ctx context.Context, r *storepb.SetManyRequest) (*store
 		}
 		items[i] = cache.Item{Key: string(it.GetKey()), Entry: e}
 	}
+	if s.lane != nil {
+		s.lane.sent.give(forBatches, r.GetNumber())
+	}
 	if err := cache.SetMany(ctx, s.store, items); err != nil {
 		return nil, toStatus(err)
 	}

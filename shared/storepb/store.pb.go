@@ -480,7 +480,10 @@ type Lane struct {
 	// Its path, in the directory that the host gave the plugin for its socket.
 	Socket string `protobuf:"bytes,1,opt,name=socket,proto3" json:"socket,omitempty"`
 	// What the host shows when it connects, once for each of the two connections.
-	Token         []byte `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	Token []byte `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// A file beside the socket in which the plugin counts what it may have sent on;
+	// empty: it does not. The host reads it when the plugin is dead.
+	Sent          string `protobuf:"bytes,3,opt,name=sent,proto3" json:"sent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -527,6 +530,13 @@ func (x *Lane) GetToken() []byte {
 		return x.Token
 	}
 	return nil
+}
+
+func (x *Lane) GetSent() string {
+	if x != nil {
+		return x.Sent
+	}
+	return ""
 }
 
 type SettingValue struct {
@@ -1067,8 +1077,10 @@ func (x *GetManyResponse) GetResults() []*GetResponse {
 }
 
 type SetManyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*SetRequest          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Items []*SetRequest          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Counts the calls of the host, from one on. They may arrive in another order.
+	Number        uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1108,6 +1120,13 @@ func (x *SetManyRequest) GetItems() []*SetRequest {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *SetManyRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 type SetManyResponse struct {
@@ -2084,10 +2103,11 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\tmax_value\x18\x04 \x01(\x03R\bmaxValue\x12\x1c\n" +
 	"\texclusive\x18\x05 \x01(\bR\texclusive\x124\n" +
 	"\bsettings\x18\x06 \x03(\v2\x18.harpia.store.v1.SettingR\bsettings\x12)\n" +
-	"\x04lane\x18\a \x01(\v2\x15.harpia.store.v1.LaneR\x04lane\"4\n" +
+	"\x04lane\x18\a \x01(\v2\x15.harpia.store.v1.LaneR\x04lane\"H\n" +
 	"\x04Lane\x12\x16\n" +
 	"\x06socket\x18\x01 \x01(\tR\x06socket\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\fR\x05token\"8\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12\x12\n" +
+	"\x04sent\x18\x03 \x01(\tR\x04sent\"8\n" +
 	"\fSettingValue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"M\n" +
@@ -2113,9 +2133,10 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\x0eGetManyRequest\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\fR\x04keys\"I\n" +
 	"\x0fGetManyResponse\x126\n" +
-	"\aresults\x18\x01 \x03(\v2\x1c.harpia.store.v1.GetResponseR\aresults\"C\n" +
+	"\aresults\x18\x01 \x03(\v2\x1c.harpia.store.v1.GetResponseR\aresults\"[\n" +
 	"\x0eSetManyRequest\x121\n" +
-	"\x05items\x18\x01 \x03(\v2\x1b.harpia.store.v1.SetRequestR\x05items\"\x11\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.harpia.store.v1.SetRequestR\x05items\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\x11\n" +
 	"\x0fSetManyResponse\"'\n" +
 	"\x11DeleteManyRequest\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\fR\x04keys\"\x14\n" +
