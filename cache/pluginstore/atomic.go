@@ -119,12 +119,14 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 type counted struct {
 	enter          func(*inFlight) bool
 	leave, abandon func(*inFlight)
+	// again: it is made again if it certainly was not sent.
+	again bool
 }
 
 var (
-	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll, (*inFlight).abandonAll}
-	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave, nothing}
-	notCounted = counted{func(*inFlight) bool { return true }, nothing, nothing}
+	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll, (*inFlight).abandonAll, false}
+	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave, nothing, false}
+	notCounted = counted{func(*inFlight) bool { return true }, nothing, nothing, false}
 )
 
 func nothing(*inFlight) {}
@@ -134,6 +136,7 @@ func onKey(key string) counted {
 		func(f *inFlight) bool { return f.begin(key) },
 		func(f *inFlight) { f.end(key) },
 		func(f *inFlight) { f.abandon(key) },
+		true,
 	}
 }
 
@@ -153,15 +156,33 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		if !count.enter(r.inFlight) {
 			continue // the route is another by now
 		}
-		defer count.leave(r.inFlight)
-		err = call(r.plug.store())
-		switch {
-		case err == nil:
-		case s.lost(ctx, r, err):
-			err = fmt.Errorf("%w; whether it was done is unknown", s.route.Load().unavailable())
-		case isUnanswered(err):
-			count.abandon(r.inFlight)
+		c, err := s.once(ctx, r, count, call)
+		if c != nil {
+			var again bool
+			if again, err = s.outcome(ctx, c); again {
+				continue
+			}
 		}
 		return s.failed(err)
 	}
+}
+
+// once makes a call to the process of r, and returns its error, or the doubt that
+// the next process settles.
+func (s *Store) once(ctx context.Context, r *route, count counted, call func(cache.Store) error) (*doubt, error) {
+	defer count.leave(r.inFlight)
+	err := call(r.plug.store())
+	switch {
+	case err == nil:
+	case s.lost(ctx, r, err):
+		if count.again {
+			if c := s.doubt(r, nil, err); c != nil {
+				return c, nil
+			}
+		}
+		err = fmt.Errorf("%w; whether it was done is unknown", s.route.Load().unavailable())
+	case isUnanswered(err):
+		count.abandon(r.inFlight)
+	}
+	return nil, err
 }

@@ -126,11 +126,18 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			if !r.begin(writes) {
 				continue // the route is another by now
 			}
+			var c *doubt
 			err := send(r.plug.store())
 			if err != nil {
-				err = s.unsure(ctx, r, writes, err)
+				c, err = s.unsure(ctx, r, writes, err)
 			}
 			r.end(writes)
+			if c != nil {
+				var again bool
+				if again, err = s.outcome(ctx, c); again {
+					continue
+				}
+			}
 			return err
 		}
 		for i, w := range writes {
@@ -163,8 +170,9 @@ func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 	return nil
 }
 
-// unsure decides what becomes of writes that failed with err.
-func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) error {
+// unsure decides what becomes of writes that failed with err: what it returns,
+// or what the next process makes of the doubt.
+func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) (*doubt, error) {
 	if s.fallback() == FallbackMemory && r.inFlight != nil && errors.Is(err, shared.ErrNoAnswer) {
 		// It might do them yet, after others of the same keys. Only its end
 		// makes sure that it does not.
@@ -173,12 +181,15 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 		if isUnanswered(err) {
 			r.abandon(writes)
 		}
-		return s.failed(err)
+		return nil, s.failed(err)
+	}
+	if c := s.doubt(r, writes, err); c != nil {
+		return c, nil
 	}
 	for _, w := range writes {
 		if err := s.unknown(r, w.key, w.entry); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }

@@ -46,11 +46,13 @@ func (s *Store) leave(r *route, next *route) bool {
 	}
 	switch s.fallback() {
 	case FallbackMemory:
-		next.before = r.inFlight
 		next.bridge = s.newBridge()
 	case FallbackNone:
 		next.wait = false
+	default:
+		next.doubts = &doubts{died: r.plug.died()}
 	}
+	next.before = r.inFlight
 	// First: whoever sees next may wait for what is in flight.
 	r.inFlight.close()
 	s.swap(next)
@@ -73,7 +75,7 @@ func (s *Store) down(cause error, again bool) {
 	if old.plug != nil || errors.Is(old.err, cache.ErrClosed) {
 		return
 	}
-	s.swap(&route{bridge: old.bridge, before: old.before, err: cause, wait: again && s.fallback() == FallbackAuto})
+	s.swap(&route{bridge: old.bridge, doubts: old.doubts, before: old.before, err: cause, wait: again && s.fallback() == FallbackAuto})
 }
 
 // serve lets calls go to p, once it knows what it missed.
@@ -85,8 +87,14 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 	}
 	for {
 		old := s.route.Load()
-		if old != nil && old.bridge != nil {
+		switch {
+		case old == nil:
+		case old.bridge != nil:
 			return s.serveAfter(ctx, old, p, func() { s.switchTo(nil, next, &info) })
+		case old.doubts != nil:
+			if err := s.settle(ctx, old, p); err != nil {
+				return err
+			}
 		}
 		if s.switchTo(old, next, &info) {
 			return nil
@@ -97,19 +105,23 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 
 // serveAfter has p told what is in the bridge of old.
 func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo func()) error {
-	if old.before != nil {
-		// A late caller must find what was written since in the journal.
-		select {
-		case <-old.before.settled():
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	// A late caller must find what was written since in the journal.
+	if err := old.ended(ctx); err != nil {
+		return err
 	}
 	if err := old.bridge.replay(ctx, p.store(), p.info().Exclusive, switchTo); err != nil {
 		return s.secrets.Load().hideError(err)
 	}
 	old.bridge.end()
 	return nil
+}
+
+// settle has p settle the doubts of old.
+func (s *Store) settle(ctx context.Context, old *route, p plug) error {
+	if err := old.ended(ctx); err != nil {
+		return err
+	}
+	return s.secrets.Load().hideError(old.doubts.settle(ctx, p))
 }
 
 // switchTo puts next in the place of old, or of any route if old is nil. It

@@ -126,6 +126,9 @@ func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthCl
 // abort ends the plugin without ado.
 func (in *instance) abort() {
 	in.proc.kill()
+	if in.client != nil && in.proc.awaitDeath(exitGrace) {
+		in.client.Ended() // what it reads goes with the directory
+	}
 	in.cleanUp()
 }
 

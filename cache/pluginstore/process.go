@@ -186,6 +186,19 @@ func (p *process) awaitEnd(d time.Duration) bool {
 	}
 }
 
+// awaitDeath waits at most d for the process to exit and reports whether it did. It
+// may not have been reaped then.
+func (p *process) awaitDeath(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.died:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
 // state reports whether the process was started, and whether it has ended by
 // itself.
 func (p *process) state() (started, ended bool) {

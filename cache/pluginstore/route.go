@@ -33,11 +33,13 @@ type route struct {
 	// One of: the plugin serves, with what it was sent and has not answered;
 	plug     plug
 	inFlight *inFlight // nil: plug cannot fail
-	// memory serves, before which the plugin was sent what is in before;
+	// memory serves;
 	bridge *bridge
-	before *inFlight // nil: nothing
-	// nothing does.
+	// nothing does, and the next process settles what is in doubts.
+	doubts *doubts // nil: nothing
 
+	// before is what the process that served last was sent; nil: nothing.
+	before *inFlight
 	// planned: the plugin is being replaced. What memory cannot do waits.
 	planned bool
 	// wait: without memory, calls wait for the next route.
@@ -80,6 +82,20 @@ func (r *route) end(writes []keyEntry) {
 	}
 	for _, w := range writes {
 		r.inFlight.end(w.key)
+	}
+}
+
+// ended waits until all writes to the process before have ended: what became of
+// them is known to the bridge, or in doubt.
+func (r *route) ended(ctx context.Context) error {
+	if r.before == nil {
+		return nil
+	}
+	select {
+	case <-r.before.settled():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

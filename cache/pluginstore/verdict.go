@@ -81,3 +81,13 @@ func (s *Store) unknown(r *route, key string, e *cache.Entry) error {
 	}
 	return now.bridge.unknown(key, e, r.inFlight.overlapped(key))
 }
+
+// doubt is what becomes of a call on some keys that was in flight when r's process
+// died, where the next process is to settle it; nil: it is not.
+func (s *Store) doubt(r *route, writes []keyEntry, err error) *doubt {
+	now := s.route.Load()
+	if now.doubts == nil || now.before != r.inFlight {
+		return nil
+	}
+	return now.doubts.add(writes, err)
+}

@@ -39,7 +39,9 @@ type held struct {
 	// done: they are done before they are held.
 	done bool
 	// late: their caller learns late even of the process's death.
-	late    bool
+	late bool
+	// unsent: when the process dies it is certain that they were not done.
+	unsent  bool
 	arrived chan struct{} // one element for each
 	let     chan struct{}
 }
@@ -97,7 +99,11 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 	}
 	select {
 	case <-w.gone:
-		return fmt.Errorf("%w: the connection is broken", cache.ErrUnavailable)
+		err := fmt.Errorf("%w: the connection is broken", cache.ErrUnavailable)
+		if h != nil && h.unsent {
+			err = unsent{err}
+		}
+		return err
 	default:
 	}
 	w.mu.Lock()
@@ -113,6 +119,12 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 	}
 	return do()
 }
+
+// unsent is the error of a call that was not done.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error   { return u.error }
+func (u unsent) NeverSent() bool { return true }
 
 func (w *wire) Get(ctx context.Context, key string) (e cache.Entry, ok bool, err error) {
 	err = w.call(ctx, "Get", key, func() (err error) {

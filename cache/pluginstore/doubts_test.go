@@ -1,0 +1,221 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+// What becomes of a call that a process of a shared store had not answered when
+// it died.
+func TestCallsInDoubt(t *testing.T) {
+	var (
+		set = func(s *Store) error { return s.Set(context.Background(), "k", entry("new")) }
+		del = func(s *Store) error { return s.Delete(context.Background(), "k") }
+		add = func(s *Store) error {
+			_, _, err := s.Increment(context.Background(), "k", 1, time.Time{})
+			return err
+		}
+		swap = func(s *Store) error {
+			_, err := s.CompareAndSwap(context.Background(), "k", []byte("1"), entry("new"))
+			return err
+		}
+	)
+	const others = "others" // what somebody else writes before the next process starts
+	for _, c := range []struct {
+		name, wire         string
+		call               func(*Store) error
+		done, unsent, over bool
+		unknown            bool
+		left               string
+	}{
+		{name: "a Set that was done", wire: "Set", call: set, done: true, left: "new"},
+		{name: "a Set that others wrote over", wire: "Set", call: set, done: true, over: true, unknown: true, left: others},
+		{name: "a Set that was not done", wire: "Set", call: set, unknown: true, left: "1"},
+		{name: "a Set that was not sent", wire: "Set", call: set, unsent: true, left: "new"},
+		{name: "a Delete that was done", wire: "Delete", call: del, done: true},
+		{name: "a Delete that was not done", wire: "Delete", call: del},
+		{name: "a Delete that was not sent", wire: "Delete", call: del, unsent: true},
+		{name: "an Increment that was done", wire: "Increment", call: add, done: true, unknown: true, left: "2"},
+		{name: "an Increment that was not done", wire: "Increment", call: add, unknown: true, left: "1"},
+		{name: "an Increment that was not sent", wire: "Increment", call: add, unsent: true, left: "2"},
+		{name: "a swap that was done", wire: "CompareAndSwap", call: swap, done: true, unknown: true, left: "new"},
+		{name: "a swap that was not sent", wire: "CompareAndSwap", call: swap, unsent: true, left: "new"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakes{t: t, data: newData(t), make: sharedStore}
+				s := openFake(t, Options{}, f.launch)
+				put(t, s, "k", "1")
+				held := f.last().wire.add(&held{method: c.wire, key: "k", done: c.done, unsent: c.unsent})
+				called := async(func() error { return c.call(s) })
+				<-held.arrived
+				f.last().die()
+				if c.over {
+					put(t, f.data, "k", others)
+				}
+				time.Sleep(time.Second)
+				err := errorOf(t, called)
+				switch {
+				case !c.unknown && err != nil:
+					t.Errorf("it failed: %v", err)
+				case c.unknown && (!errors.Is(err, cache.ErrUnavailable) || !strings.HasSuffix(err.Error(), "whether it was done is unknown")):
+					t.Errorf("its error is: %v", err)
+				}
+				finds(t, s, "k", c.left)
+				serves(t, s, 2)
+			})
+		})
+	}
+}
+
+// An expiry belongs to what was to be written.
+func TestDoubtOfAnExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		put(t, s, "k", "v")
+		held := f.last().wire.hold("Set", "k", false)
+		e := entry("v")
+		e.Expires = time.Now().Add(time.Hour)
+		called := async(func() error { return s.Set(t.Context(), "k", e) })
+		<-held.arrived
+		f.last().die()
+		time.Sleep(time.Second)
+		if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("the key holds the value for ever, and the Set for an hour: %v", err)
+		}
+	})
+}
+
+// No other call of the host comes between a call in doubt and its outcome, and
+// none of them is lost sight of when the next process dies as well.
+func TestDoubtsComeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		put(t, s, "gone", "v")
+		set := f.last().wire.hold("Set", "k", true)
+		del := f.last().wire.hold("Delete", "gone", false)
+		calls := []<-chan error{
+			async(func() error { return s.Set(t.Context(), "k", entry("new")) }),
+			async(func() error { return s.Delete(t.Context(), "gone") }),
+		}
+		<-set.arrived
+		<-del.arrived
+
+		looks := make([]*held, 2)
+		f.making(func(p *fakePlug) {
+			sharedStore(p)
+			if p.id <= 3 {
+				looks[p.id-2] = p.wire.hold("Get", "k", false)
+			}
+		})
+		f.last().die()
+		synctest.Wait()
+		later := async(func() error { return s.Set(t.Context(), "k", entry("later")) })
+		time.Sleep(250 * time.Millisecond)
+		<-looks[0].arrived
+		f.last().die()
+		time.Sleep(500 * time.Millisecond)
+		<-looks[1].arrived
+		finds(t, f.data, "k", "new")
+		close(looks[1].let)
+		for i, c := range append(calls, later) {
+			if err := errorOf(t, c); err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		finds(t, s, "k", "later")
+		finds(t, s, "gone", "")
+		serves(t, s, 3)
+	})
+}
+
+// A store that answers that it cannot tell, because its server is down, serves
+// all the same.
+func TestDoubtsThatCannotBeSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		held := f.last().wire.hold("Set", "k", true)
+		called := async(func() error { return s.Set(t.Context(), "k", entry("new")) })
+		<-held.arrived
+		down := fmt.Errorf("%w: the server is down", cache.ErrUnavailable)
+		f.making(func(p *fakePlug) {
+			sharedStore(p)
+			p.wire.failing(func(method, _ string) error {
+				if method == "Get" {
+					return down
+				}
+				return nil
+			})
+		})
+		f.last().die()
+		time.Sleep(time.Second)
+		if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "the server is down") {
+			t.Errorf("its error is: %v", err)
+		}
+		serves(t, s, 2)
+	})
+}
+
+// Who does not wait for the outcome leaves it open.
+func TestDoubtThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{Restart: Restart{MinDelay: time.Minute, MaxDelay: time.Minute}}, f.launch)
+		held := f.last().wire.add(&held{method: "Set", key: "k", unsent: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		given := async(func() error { return s.Set(ctx, "k", entry("v")) })
+		waits := async(func() error { return s.Set(t.Context(), "k", entry("v")) })
+		<-held.arrived
+		<-held.arrived
+		f.last().die()
+		synctest.Wait()
+		cancel()
+		if err := errorOf(t, given); !errors.Is(err, context.Canceled) {
+			t.Errorf("the call that was given up: %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		if err := errorOf(t, waits); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("the call that waited long enough: %v", err)
+		}
+		time.Sleep(time.Minute)
+		serves(t, s, 2)
+		finds(t, s, "k", "")
+	})
+}
+
+// A batch is done if all of it is.
+func TestBatchesInDoubt(t *testing.T) {
+	items := []cache.Item{{Key: "a", Entry: entry("1")}, {Key: "b", Entry: entry("2")}}
+	for _, done := range []int{0, 1, 2} {
+		t.Run(fmt.Sprint(done), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakes{t: t, data: newData(t), make: sharedStore}
+				s := openFake(t, Options{}, f.launch)
+				// The fake does a batch in its parts, in their order.
+				held := make([]*held, len(items))
+				for i, it := range items {
+					if i == done || i == 1 {
+						held[i] = f.last().wire.hold("Set", it.Key, i < done)
+					}
+				}
+				called := async(func() error { return s.SetMany(t.Context(), items) })
+				<-held[min(done, 1)].arrived
+				f.last().die()
+				time.Sleep(time.Second)
+				if err := errorOf(t, called); (err == nil) != (done == len(items)) {
+					t.Errorf("%d of %d were set: %v", done, len(items), err)
+				}
+			})
+		})
+	}
+}
