@@ -24,7 +24,7 @@ func (d dialer) dial(ctx context.Context, address string, with *net.Dialer, _ *t
 		return c, err
 	}
 	d.session.opened()
-	return newConn(c, d.timeout, d.session.lose), nil
+	return newConn(c, d.timeout, d.sending, d.session.lose), nil
 }
 
 func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer) (net.Conn, error) {
@@ -33,14 +33,29 @@ func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer)
 		network = "tcp" // a node of a cluster that was reached over a socket
 	}
 	if !d.secure {
-		return with.DialContext(ctx, network, address)
+		c, err := with.DialContext(ctx, network, address)
+		return leaveNothing(c), err
 	}
 	conf, err := d.tls.load()
 	if err != nil {
 		return nil, err
 	}
 	conf.ServerName = serverName(address, d.addresses)
-	return (&tls.Dialer{NetDialer: with, Config: conf}).DialContext(ctx, network, address)
+	c, err := (&tls.Dialer{NetDialer: with, Config: conf}).DialContext(ctx, network, address)
+	if c, ok := c.(*tls.Conn); ok {
+		leaveNothing(c.NetConn())
+	}
+	return c, err
+}
+
+// leaveNothing has the system send nothing more when the connection is closed, be
+// it by the death of the process. What the server has not been sent by then, it
+// must not do after the next process has looked at what it did.
+func leaveNothing(c net.Conn) net.Conn {
+	if c, ok := c.(*net.TCPConn); ok {
+		_ = c.SetLinger(0)
+	}
+	return c
 }
 
 // conn is a connection that closes itself when the server takes something and
@@ -51,6 +66,7 @@ func (d dialer) connectTo(ctx context.Context, address string, with *net.Dialer)
 type conn struct {
 	net.Conn
 	patience time.Duration
+	sending  func() // is called before each write; may be nil
 	closed   func()
 	once     sync.Once
 
@@ -61,8 +77,8 @@ type conn struct {
 	gaveUp atomic.Bool
 }
 
-func newConn(c net.Conn, patience time.Duration, closed func()) *conn {
-	n := &conn{Conn: c, patience: patience, closed: closed, begin: time.Now()}
+func newConn(c net.Conn, patience time.Duration, sending, closed func()) *conn {
+	n := &conn{Conn: c, patience: patience, sending: sending, closed: closed, begin: time.Now()}
 	n.silent = time.AfterFunc(patience, n.listen)
 	n.silent.Stop()
 	return n
@@ -73,6 +89,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.asked.Load() == 0 || len(p) >= partOfValue {
 		c.asked.Store(int64(time.Since(c.begin)))
 		c.arm(c.patience)
+	}
+	if c.sending != nil {
+		c.sending()
 	}
 	return c.Conn.Write(p)
 }

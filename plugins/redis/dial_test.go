@@ -15,7 +15,7 @@ func connected(t *testing.T) (ours *conn, theirs net.Conn, closed *atomic.Int32)
 	t.Helper()
 	a, b := net.Pipe()
 	closed = new(atomic.Int32)
-	ours = newConn(a, time.Second, func() { closed.Add(1) })
+	ours = newConn(a, time.Second, nil, func() { closed.Add(1) })
 	t.Cleanup(func() {
 		_ = ours.Close()
 		_ = b.Close()
@@ -100,4 +100,20 @@ func TestLargeValue(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What is written was announced before.
+func TestSendingIsAnnounced(t *testing.T) {
+	a, b := net.Pipe()
+	defer b.Close()
+	announced := make(chan struct{}, 1)
+	c := newConn(a, time.Second, func() { announced <- struct{}{} }, func() {})
+	defer c.Close()
+	go func() { _, _ = c.Write([]byte("PING")) }()
+	takes(t, b, 4)
+	select {
+	case <-announced:
+	default:
+		t.Error("the other end has what was not announced")
+	}
 }

@@ -22,8 +22,8 @@ const deaths = 3
 var often = pluginstore.Restart{MinDelay: 20 * time.Millisecond, MaxDelay: 50 * time.Millisecond, Failures: 100}
 
 // Whatever host calls come from, and though plugins are killed, each key is as
-// if one call came after the other, where a Set or Delete that was under way at
-// a death may be two.
+// if one call came after the other, where a Delete that was under way at a death
+// may be two.
 func TestHistoryOfTwoHosts(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
@@ -83,19 +83,19 @@ func (l *historyLoad) killEach(hosts []*mortal) {
 		host := n % len(hosts)
 		generation, before := hosts[host].Status().Generation, l.now()
 		hosts[host].kill()
-		l.deaths = append(l.deaths, death{host, before, l.now()})
 		hosts[host].serves(generation)
+		l.deaths = append(l.deaths, death{host, before, l.now()})
 	}
 	l.progress(calls)
 	l.end()
-	total, unknown := len(l.ops), 0
-	l.settle()
+	unknown := map[string]int{}
 	for _, op := range l.ops {
 		if op.unknown {
-			unknown++
+			unknown[op.kind]++
 		}
 	}
-	l.t.Logf("%d operations; %d of unknown outcome", total, unknown)
+	l.t.Logf("%d operations; of unknown outcome: %v", len(l.ops), unknown)
+	l.settle()
 }
 
 // show logs a part of the history.

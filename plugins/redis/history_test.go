@@ -36,7 +36,8 @@ type history struct {
 }
 
 // death is one of a host's plugin: it had not happened at before, and at
-// settled the server had done all that it would ever do of what it was sent.
+// settled the server had done all that it would ever do of what it was sent, and
+// another process served.
 type death struct {
 	host            int
 	before, settled int64
@@ -58,7 +59,8 @@ func (h *history) add(call int64, err error, ops ...*operation) {
 }
 
 // settle makes the operations those that have to be explained. What failed, and
-// was not under way at a death, may be done at any later time.
+// was not under way at a death, may be done at any later time. What was being deleted
+// at a death may be deleted twice before the plugin serves again.
 func (h *history) settle() {
 	ops := h.ops
 	h.ops = nil
@@ -72,6 +74,9 @@ func (h *history) settle() {
 			}
 			if op.unknown {
 				op.latest = d.settled
+			}
+			if op.kind == "delete" {
+				h.ops = append(h.ops, &operation{host: op.host, client: op.client, key: op.key, kind: "delete", unknown: true, call: d.before, ret: d.settled, latest: d.settled})
 			}
 		}
 		if !op.unknown || op.kind != "get" {

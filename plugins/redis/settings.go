@@ -63,6 +63,7 @@ type config struct {
 	prefix       string
 	timeout      time.Duration
 	clientName   string
+	sending      func() // see Store.OnSend; nil: nobody asks
 }
 
 func readConfig(set shared.Settings) (config, error) {

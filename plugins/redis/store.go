@@ -35,7 +35,11 @@ var (
 	_ io.Closer         = (*Store)(nil)
 	_ shared.Describer  = (*Store)(nil)
 	_ shared.Configurer = (*Store)(nil)
+	_ shared.Sender     = (*Store)(nil)
 )
+
+// OnSend implements shared.Sender. It comes before Configure.
+func (s *Store) OnSend(sending func()) { s.sending = sending }
 
 // Configure reads the settings and connects. Servers that are not there, or do
 // not serve yet, are no error: calls tell the reason until they do.
@@ -44,6 +48,7 @@ func (s *Store) Configure(ctx context.Context, set shared.Settings) error {
 	if err != nil {
 		return err
 	}
+	c.sending = s.sending
 	s.config = c
 	l := newLink(s.connect)
 	if _, err := l.get(ctx); err != nil {
