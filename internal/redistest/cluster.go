@@ -15,8 +15,8 @@ import (
 // Slots is into how many a cluster's keys are divided.
 const Slots = 16384
 
-// Cluster is a cluster without replicas. The slots are divided evenly: the
-// first primary has the first ones.
+// Cluster is a cluster, without replicas at first. The slots are divided evenly:
+// the first primary has the first ones.
 type Cluster struct {
 	Primaries []*Server
 
@@ -36,6 +36,7 @@ func StartCluster(t testing.TB, primaries int, o Options) *Cluster {
 	c := &Cluster{t: t, options: o, ids: map[*Server]string{}}
 	for i := range primaries {
 		s := c.meet()
+		c.Primaries = append(c.Primaries, s)
 		command := []string{"CLUSTER", "ADDSLOTS"}
 		for slot := i * Slots / primaries; slot < (i+1)*Slots/primaries; slot++ {
 			command = append(command, strconv.Itoa(slot))
@@ -51,18 +52,63 @@ func (c *Cluster) Join() *Server {
 	c.t.Helper()
 	ranges := len(c.Primaries[0].Do("CLUSTER", "SLOTS").([]any))
 	s := c.meet()
+	c.Primaries = append(c.Primaries, s)
 	c.wait(ranges)
 	return s
+}
+
+// Replicate adds a replica of a primary, and waits until it has all of its keys
+// and all nodes know it. If the primary dies it takes over, after a second.
+func (c *Cluster) Replicate(primary *Server) *Server {
+	c.t.Helper()
+	ranges := len(c.Primaries[0].Do("CLUSTER", "SLOTS").([]any))
+	s := c.meet()
+	c.wait(ranges)
+	s.Do("CLUSTER", "REPLICATE", c.ids[primary])
+	Until(c.t, "the replica has what the primary has", func() error {
+		info, err := s.Try("INFO", "replication")
+		if err == nil && !strings.Contains(info.(string), "master_link_status:up") {
+			err = errors.New("it is not connected")
+		}
+		return err
+	})
+	for _, node := range append(c.Primaries, s) {
+		node.Do("CONFIG", "SET", "cluster-node-timeout", "1000")
+		Until(c.t, "all nodes know the replica for what it is", func() error {
+			nodes, err := node.Try("CLUSTER", "NODES")
+			if err == nil && !strings.Contains(nodes.(string), " slave "+c.ids[primary]+" ") && !strings.Contains(nodes.(string), " myself,slave "+c.ids[primary]+" ") {
+				err = errors.New("it does not")
+			}
+			return err
+		})
+	}
+	return s
+}
+
+// Replaced waits until the slot of a primary that died, which is not the first,
+// belongs to another node, and returns that.
+func (c *Cluster) Replaced(primary *Server, slot int) (by *Server) {
+	c.t.Helper()
+	Until(c.t, "a replica has taken over", func() error {
+		owner, err := c.owner(slot)
+		if err == nil && owner == primary {
+			err = errors.New("none has")
+		}
+		by = owner
+		return err
+	})
+	return by
 }
 
 // meet starts a node and introduces it to the first.
 func (c *Cluster) meet() *Server {
 	c.t.Helper()
 	s := Start(c.t, c.options)
-	c.Primaries = append(c.Primaries, s)
 	c.ids[s] = s.Do("CLUSTER", "MYID").(string)
-	s.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(len(c.Primaries)))
-	c.Primaries[0].Do("CLUSTER", "MEET", "127.0.0.1", s.Port())
+	s.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(len(c.ids)))
+	if len(c.Primaries) > 0 {
+		c.Primaries[0].Do("CLUSTER", "MEET", "127.0.0.1", s.Port())
+	}
 	return s
 }
 
