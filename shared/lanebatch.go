@@ -79,10 +79,7 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 		}
 		var answers []laneAnswer
 		if len(requests) > 1 {
-			var err error
-			if answers, err = s.guarded(ctx, requests, together); err != nil {
-				answers = nil // one of them may be at fault
-			}
+			answers = s.guarded(ctx, requests, together)
 		}
 		for i := len(answers); i < len(requests); i++ {
 			answers = append(answers, s.answer(ctx, &requests[i]))
@@ -100,20 +97,35 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 	})
 }
 
-// guarded makes one call for all requests.
-func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call func(context.Context, []laneRequest) ([]laneAnswer, error)) (a []laneAnswer, err error) {
+// guarded makes one call for all requests. Without answers each is to be made by
+// itself: one of them may be at fault. That is for reads, and for what the store was
+// not given. Of writes that it was, some may be done and seen, and written over: to
+// do them again could bring an older value back, so all have failed.
+func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call func(context.Context, []laneRequest) ([]laneAnswer, error)) (answers []laneAnswer) {
 	most := s.info.Load().Limits.MaxValue
 	for i := range requests {
-		if err := cache.CheckEntry(requests[i].key, cache.Entry{Value: requests[i].value}, most); err != nil {
-			return nil, err
+		if cache.CheckEntry(requests[i].key, cache.Entry{Value: requests[i].value}, most) != nil {
+			return nil
 		}
 	}
 	if !s.guard.calls.TryRLock() {
-		return nil, cache.ErrClosed
+		return nil
 	}
 	defer s.guard.calls.RUnlock()
-	defer func() { s.guard.recovered(laneNames[requests[0].op]+"Many", recover(), &err) }()
-	return call(ctx, requests)
+	answers, err := func() (a []laneAnswer, err error) {
+		defer func() { s.guard.recovered(laneNames[requests[0].op]+"Many", recover(), &err) }()
+		return call(ctx, requests)
+	}()
+	switch {
+	case err == nil:
+		return answers
+	case requests[0].op == laneGet:
+		return nil
+	}
+	for range requests {
+		answers = append(answers, failedAnswer(err))
+	}
+	return answers
 }
 
 func (s *laneServer) getAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
@@ -133,11 +145,17 @@ func (s *laneServer) setAll(ctx context.Context, requests []laneRequest) ([]lane
 	for i, r := range requests {
 		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: fromMillis(r.expires)}}
 	}
-	return make([]laneAnswer, len(items)), cache.SetMany(ctx, s.store, items)
+	if err := cache.SetMany(ctx, s.store, items); err != nil {
+		return nil, toStatus(err)
+	}
+	return make([]laneAnswer, len(items)), nil
 }
 
 func (s *laneServer) deleteAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
-	return make([]laneAnswer, len(requests)), cache.DeleteMany(ctx, s.store, keysOf(requests))
+	if err := cache.DeleteMany(ctx, s.store, keysOf(requests)); err != nil {
+		return nil, toStatus(err)
+	}
+	return make([]laneAnswer, len(requests)), nil
 }
 
 func keysOf(requests []laneRequest) []string {

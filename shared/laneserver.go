@@ -99,11 +99,16 @@ func (s *laneServer) serve(ctx context.Context) error {
 func (s *laneServer) answer(ctx context.Context, r *laneRequest) laneAnswer {
 	a, err := s.call(ctx, r)
 	if err != nil {
-		st := status.Convert(err)
-		a = laneAnswer{status: st.Code(), rest: []byte(st.Message())}
+		a = failedAnswer(err)
 	}
 	a.id = r.id
 	return a
+}
+
+// failedAnswer is the answer of a call whose error is a status.
+func failedAnswer(err error) laneAnswer {
+	st := status.Convert(err)
+	return laneAnswer{status: st.Code(), rest: []byte(st.Message())}
 }
 
 // call makes the call to the store. Its error is a status.
