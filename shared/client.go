@@ -50,8 +50,8 @@ type Client struct {
 	lane *storepb.Lane
 	// lanes are the fast path of calls on one key; nil: there is none.
 	lanes *lanes
-	// sent tells of what was never sent, once the plugin has ended.
-	sent *sent
+	// counts tells what was never sent, once the plugin has ended.
+	counts *hostCounts
 	// patient has calls wait as long as their own context does.
 	patient bool
 }
@@ -73,7 +73,7 @@ var (
 
 // NewClient returns a client on a connection to a plugin.
 func NewClient(over grpc.ClientConnInterface) *Client {
-	c := &Client{rpc: storepb.NewStoreClient(conn{over}), sent: &sent{}}
+	c := &Client{rpc: storepb.NewStoreClient(conn{over}), counts: &hostCounts{}}
 	c.setInfo(Info{Limits: cache.Limits{MaxValue: cache.DefaultMaxValue}})
 	return c
 }

@@ -64,7 +64,7 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 	}
 	for first := true; len(items) > 0; first = false {
 		n := chunk(len(items), func(i int) int { return len(items[i].Key) + len(items[i].Entry.Value) })
-		r := &storepb.SetManyRequest{Number: c.sent.batches.Add(1)}
+		r := &storepb.SetManyRequest{Number: c.counts.batches.Add(1)}
 		size := 0
 		for _, it := range items[:n] {
 			size += len(it.Entry.Value)
@@ -74,15 +74,21 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 		_, err := c.rpc.SetMany(bounded, r)
 		cancel()
 		if err != nil {
-			err = c.failed(ctx, err)
-			if first && errors.Is(err, ErrBroken) { // of the whole call
-				err = &unansweredCall{err, &c.sent.counts[forBatches], r.GetNumber()}
-			}
-			return err
+			return c.failedBatch(ctx, err, r.GetNumber(), first)
 		}
 		items = items[n:]
 	}
 	return nil
+}
+
+// failedBatch returns the error of the message with the number. If it was the first
+// it may tell whether anything of the batch was done.
+func (c *Client) failedBatch(caller context.Context, err error, number uint64, first bool) error {
+	err = c.failed(caller, err)
+	if first && errors.Is(err, ErrBroken) {
+		return &unansweredCall{err, &c.counts.all[forBatches], number}
+	}
+	return err
 }
 
 // DeleteMany implements cache.Batcher.
@@ -90,13 +96,14 @@ func (c *Client) DeleteMany(ctx context.Context, keys []string) error {
 	if err := c.checkKeys(cache.CanBatch, keys); err != nil {
 		return err
 	}
-	for len(keys) > 0 {
+	for first := true; len(keys) > 0; first = false {
 		n := chunk(len(keys), func(i int) int { return len(keys[i]) })
+		r := &storepb.DeleteManyRequest{Keys: toKeys(keys[:n]), Number: c.counts.batches.Add(1)}
 		bounded, cancel := c.call(ctx, 0)
-		_, err := c.rpc.DeleteMany(bounded, &storepb.DeleteManyRequest{Keys: toKeys(keys[:n])})
+		_, err := c.rpc.DeleteMany(bounded, r)
 		cancel()
 		if err != nil {
-			return c.failed(ctx, err)
+			return c.failedBatch(ctx, err, r.GetNumber(), first)
 		}
 		keys = keys[n:]
 	}

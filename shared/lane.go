@@ -29,8 +29,8 @@ type lane struct {
 	drains  bool      // see drain
 	now     time.Time // when the reader looked: about two ticks ago at most
 
-	idle sync.Pool  // of slots
-	sent *sentCount // of its requests; nil: nobody counts
+	idle  sync.Pool  // of slots
+	count *hostCount // of its requests; nil: nobody counts
 
 	// Of who reads.
 	from  io.Reader // the connection
@@ -129,7 +129,7 @@ func (l *lane) do(ctx context.Context, r *laneRequest, limit time.Duration) (lan
 // failed tells of the error of a lane that broke which request had it.
 func (l *lane) failed(err error, number uint64) error {
 	if errors.Is(err, ErrBroken) {
-		return &unansweredCall{err, l.sent, number}
+		return &unansweredCall{err, l.count, number}
 	}
 	return err
 }

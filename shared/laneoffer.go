@@ -45,7 +45,7 @@ type laneOffer struct {
 
 	listener *net.UnixListener
 	token    [laneToken]byte
-	sent     *sentCounter // nil: others change nothing
+	counter  *counter // nil: others change nothing
 
 	mu    sync.Mutex
 	taken [laneConns]bool
@@ -64,8 +64,8 @@ func offerLane(dir string, host int, s *server, g *guard) (*laneOffer, error) {
 		return nil, err
 	}
 	o.listener = l
-	if !s.info.Load().Exclusive && !isQuick(s.store) {
-		if o.sent, err = newSentCounter(dir, s.store); err != nil {
+	if !s.info.Load().Exclusive {
+		if o.counter, err = newCounter(dir, s.store); err != nil {
 			g.log.Warn("of calls that are under way when this process is killed, none is made again", "error", err)
 		}
 	}
@@ -79,8 +79,8 @@ func isQuick(s cache.Store) bool {
 
 func (o *laneOffer) toWire() *storepb.Lane {
 	w := &storepb.Lane{Socket: o.listener.Addr().String(), Token: o.token[:]}
-	if o.sent != nil {
-		w.Sent = o.sent.path
+	if o.counter != nil {
+		w.Sent = o.counter.path
 	}
 	return w
 }
@@ -105,7 +105,7 @@ func (o *laneOffer) serve(ctx context.Context) {
 				o.guard.log.Warn("a connection to the lane was refused", "error", err)
 				return
 			}
-			s := laneServer{server: o.server, guard: o.guard, conn: conn, longest: laneSmall, which: which, sent: o.sent, quick: isQuick(o.server.store)}
+			s := laneServer{server: o.server, guard: o.guard, conn: conn, longest: laneSmall, which: which, counter: o.counter, quick: isQuick(o.server.store)}
 			if which == forLarge {
 				s.longest = o.server.info.Load().Limits.MaxValue
 			}
@@ -167,7 +167,7 @@ func (c *Client) OpenLane(process int) error {
 			return fmt.Errorf("shared: the lane of %s: %w", c.info.Name, err)
 		}
 		ends[which] = newLane(conn, answerHead+max(longest, maxErrorText+4))
-		ends[which].sent = &c.sent.counts[which]
+		ends[which].count = &c.counts.all[which]
 	}
 	c.lanes = &lanes{small: ends[forSmall], large: ends[forLarge]}
 	return nil

@@ -30,9 +30,9 @@ type laneServer struct {
 	longest int
 	quick   bool
 
-	which int // of the connections
-	sent  *sentCounter
-	taken uint64 // requests
+	which   int // of the connections
+	counter *counter
+	taken   uint64 // requests
 
 	out   outbox
 	calls chan struct{} // has room for those that may run at a time
@@ -74,15 +74,17 @@ func (s *laneServer) serve(ctx context.Context) error {
 				return err
 			}
 			r.own = own
+			s.taken++
 			if !s.quick {
 				requests = append(requests, r)
 				continue
 			}
+			s.counter.give(s.which, s.taken)
 			a := s.answer(ctx, &r)
 			a.add(&answers)
 		}
-		if s.taken += uint64(len(requests)); len(requests) > 0 {
-			s.sent.give(s.which, s.taken)
+		if len(requests) > 0 {
+			s.counter.give(s.which, s.taken)
 		}
 		s.startAll(ctx, requests)
 		if answers.size() == 0 {

@@ -2,6 +2,8 @@ package shared
 
 import (
 	"errors"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/harpia-go/harpia/cache"
@@ -11,10 +13,10 @@ import (
 // never left the process. So a plugin whose store others share counts, in a file
 // that outlives it, how many of the requests that arrived may have been sent on:
 // those of each connection of the lane, in their order, and the largest number that
-// the host gave a SetMany.
+// the host gave a batch of writes.
 const (
 	forBatches = laneConns + iota
-	sentCounts // how many counts there are
+	numCounts
 )
 
 // Sender is a store that passes calls on, to a server of its own, and can say
@@ -38,59 +40,63 @@ func NeverSent(err error) bool {
 // unansweredCall is the error of a request that got no answer.
 type unansweredCall struct {
 	error
-	sent   *sentCount
+	of     *hostCount
 	number uint64 // among the requests that are counted together, from 1; 0: it did not leave this process
 }
 
 func (c *unansweredCall) Unwrap() error { return c.error }
 
 // NeverSent is what the function of that name reports.
-func (c *unansweredCall) NeverSent() bool { return c.sent.before(c.number) }
+func (c *unansweredCall) NeverSent() bool { return c.of.before(c.number) }
 
-// sent is the host's view of the counts.
-type sent struct {
-	counts  [sentCounts]sentCount
-	batches atomic.Uint64 // SetMany calls that were numbered
+// hostCounts is the host's view of the counts.
+type hostCounts struct {
+	all     [numCounts]hostCount
+	batches atomic.Uint64 // messages of batches that were numbered
+	read    sync.Once
 }
 
-// sentCount is one of them.
-type sentCount struct {
+type hostCount struct {
 	known atomic.Bool
-	count uint64
+	sent  uint64
 }
 
 // before reports whether the request with the number was certainly not sent on.
-func (s *sentCount) before(number uint64) bool {
-	return number == 0 || s != nil && s.known.Load() && number > s.count
+func (c *hostCount) before(number uint64) bool {
+	return number == 0 || c != nil && c.known.Load() && number > c.sent
 }
 
 // Ended is called when the plugin's process has ended, and before its directory
-// is removed: what it leaves there tells which calls were never sent.
+// is removed: what it leaves there tells which calls were never sent. It may be
+// called again.
 func (c *Client) Ended() {
-	if c.lane.GetSent() == "" {
+	path := c.lane.GetSent()
+	if path == "" || filepath.Dir(path) != filepath.Dir(c.lane.GetSocket()) {
 		return
 	}
-	counts, err := readCounts(c.lane.GetSent())
-	if err != nil {
-		return // then nothing is known
-	}
-	for i := range counts {
-		c.sent.counts[i].count = counts[i]
-		c.sent.counts[i].known.Store(true)
-	}
+	c.counts.read.Do(func() {
+		counts, err := readCounts(path)
+		if err != nil {
+			return // then nothing is known
+		}
+		for i := range counts {
+			c.counts.all[i].sent = counts[i]
+			c.counts.all[i].known.Store(true)
+		}
+	})
 }
 
-// sentCounter is the plugin's side of it. Without one nothing is counted.
-type sentCounter struct {
+// counter is the plugin's side of it. Without one nothing is counted.
+type counter struct {
 	path  string
-	given [sentCounts]atomic.Uint64  // what the store was given
-	sent  *[sentCounts]atomic.Uint64 // of that; in the file
-	asked bool                       // the store says when it sends
+	given [numCounts]atomic.Uint64  // what the store was given
+	sent  *[numCounts]atomic.Uint64 // of that; in the file
+	asked bool                      // the store says when it sends
 }
 
-// newSentCounter counts in a file of dir what store sends on.
-func newSentCounter(dir string, store cache.Store) (*sentCounter, error) {
-	c := &sentCounter{}
+// newCounter counts in a file of dir what store sends on.
+func newCounter(dir string, store cache.Store) (*counter, error) {
+	c := &counter{}
 	var err error
 	if c.path, c.sent, err = createCounts(dir); err != nil {
 		return nil, err
@@ -103,7 +109,7 @@ func newSentCounter(dir string, store cache.Store) (*sentCounter, error) {
 }
 
 // give comes before the store is given requests, the last of which has the number.
-func (c *sentCounter) give(which int, number uint64) {
+func (c *counter) give(which int, number uint64) {
 	if c == nil {
 		return
 	}
@@ -114,7 +120,7 @@ func (c *sentCounter) give(which int, number uint64) {
 }
 
 // sending counts what the store was given as sent.
-func (c *sentCounter) sending() {
+func (c *counter) sending() {
 	for i := range c.given {
 		raise(&c.sent[i], c.given[i].Load())
 	}

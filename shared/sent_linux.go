@@ -13,11 +13,11 @@ import (
 
 // countsSize is the file's: for each count a number of eight bytes,
 // little-endian.
-const countsSize = 8 * sentCounts
+const countsSize = 8 * numCounts
 
 // createCounts makes the file in dir, and maps it: what is stored there is in the
 // system's memory, and stays when the process is killed.
-func createCounts(dir string) (path string, counts *[sentCounts]atomic.Uint64, err error) {
+func createCounts(dir string) (path string, counts *[numCounts]atomic.Uint64, err error) {
 	if order := binary.NativeEndian.Uint16([]byte{1, 0}); order != 1 {
 		return "", nil, errors.ErrUnsupported
 	}
@@ -35,12 +35,12 @@ func createCounts(dir string) (path string, counts *[sentCounts]atomic.Uint64, e
 	if err != nil {
 		return "", nil, os.NewSyscallError("mmap", err)
 	}
-	return path, (*[sentCounts]atomic.Uint64)(unsafe.Pointer(&m[0])), nil
+	return path, (*[numCounts]atomic.Uint64)(unsafe.Pointer(&m[0])), nil
 }
 
 // readCounts reads the file of a process that has ended, and is not trusted to
 // have left a file there.
-func readCounts(path string) (counts [sentCounts]uint64, err error) {
+func readCounts(path string) (counts [numCounts]uint64, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return counts, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,7 +34,10 @@ func (r *relay) Set(_ context.Context, key string, _ cache.Entry) error {
 	if r.sending != nil && strings.HasPrefix(key, "sent") {
 		r.sending()
 	}
-	r.arrived <- key
+	select {
+	case r.arrived <- key:
+	case <-r.end:
+	}
 	<-r.end
 	return nil
 }
@@ -46,14 +50,17 @@ func (r *relay) SetMany(_ context.Context, items []cache.Item) error {
 }
 
 func (r *relay) GetMany(context.Context, []string) ([]cache.Lookup, error) { return nil, nil }
-func (r *relay) DeleteMany(context.Context, []string) error                { return nil }
+func (r *relay) DeleteMany(_ context.Context, keys []string) error {
+	return r.SetMany(context.Background(), []cache.Item{{Key: keys[0]}})
+}
 
 // relaySender is a relay that says when it sends.
 type relaySender struct{ *relay }
 
 func (r relaySender) OnSend(sending func()) { r.sending = sending }
 
-// breaksBatches is a connection that breaks in every SetMany but the first few.
+// breaksBatches is a connection that breaks in every batch of writes but the first
+// few.
 type breaksBatches struct {
 	grpc.ClientConnInterface
 	whole *int // how many are left that it does not break in
@@ -61,7 +68,7 @@ type breaksBatches struct {
 
 func (c breaksBatches) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	err := c.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
-	if strings.HasSuffix(method, "/SetMany") && err == nil {
+	if (strings.HasSuffix(method, "/SetMany") || strings.HasSuffix(method, "/DeleteMany")) && err == nil {
 		if *c.whole--; *c.whole < 0 {
 			err = status.Error(codes.Unavailable, "reset")
 		}
@@ -70,12 +77,8 @@ func (c breaksBatches) Invoke(ctx context.Context, method string, args, reply an
 }
 
 // openRelay returns a client of a plugin in this process, and what ends it.
-func openRelay(t *testing.T, r *relay, says bool, whole int) (c *Client, end func()) {
+func openRelay(t *testing.T, r *relay, store cache.Store, whole int) (c *Client, end func()) {
 	t.Helper()
-	var store cache.Store = r
-	if says {
-		store = relaySender{r}
-	}
 	s := newServer(store)
 	o, err := offerLane(t.TempDir(), os.Getpid(), s, &guard{log: newLogger(t.Output(), 0)})
 	if err != nil {
@@ -106,16 +109,24 @@ func openRelay(t *testing.T, r *relay, says bool, whole int) (c *Client, end fun
 
 func TestNeverSent(t *testing.T) {
 	keys := []string{"given before", "sent", "given"}
-	for name, size := range map[string]int{"small": 1, "large": laneSmall + 1, "batch": 0} {
+	for name, size := range map[string]int{"small": 1, "large": laneSmall + 1, "batch": 0, "deletes": -1} {
 		for _, says := range []bool{true, false} {
 			r := newRelay(t)
-			c, end := openRelay(t, r, says, 0)
+			var store cache.Store = r
+			if says {
+				store = relaySender{r}
+			}
+			c, end := openRelay(t, r, store, 0)
 			calls := make(map[string]chan error)
 			for _, key := range keys {
 				done := make(chan error, 1)
 				calls[key] = done
-				if size == 0 {
+				switch size {
+				case 0:
 					done <- c.SetMany(t.Context(), []cache.Item{{Key: key}})
+					continue
+				case -1:
+					done <- c.DeleteMany(t.Context(), []string{key})
 					continue
 				}
 				go func() { done <- c.Set(t.Context(), key, cache.Entry{Value: make([]byte, size)}) }()
@@ -145,18 +156,51 @@ func TestNeverSent(t *testing.T) {
 	}
 }
 
+// quickRelay is a relay that is Quick as soon as it is configured.
+type quickRelay struct {
+	*relay
+	quick bool
+}
+
+func (q *quickRelay) Quick() bool                               { return q.quick }
+func (q *quickRelay) Configure(context.Context, Settings) error { q.quick = true; return nil }
+func (q *quickRelay) Describe() Description                     { return Description{Name: "quick"} }
+
+// What a quick store was given counts too.
+func TestNeverSentByAQuickStore(t *testing.T) {
+	r := newRelay(t)
+	c, end := openRelay(t, r, &quickRelay{relay: r}, 0)
+	done := make(chan error, 2)
+	for range 2 {
+		go func() { done <- c.Set(t.Context(), "k", cache.Entry{}) }()
+	}
+	<-r.arrived // the other waits for its turn
+	end()
+	errs := []error{<-done, <-done}
+	c.Ended()
+	if a, b := NeverSent(errs[0]), NeverSent(errs[1]); a == b {
+		t.Errorf("of two calls the store was given one, and never sent were: %v, %v", a, b)
+	}
+}
+
 // Of a batch of more than one message the first may have been done.
 func TestNeverSentIsOfAWholeBatch(t *testing.T) {
-	c, end := openRelay(t, newRelay(t), true, 1)
-	items := make([]cache.Item, batchItems+1)
+	items, keys := make([]cache.Item, batchItems+1), make([]string, batchItems+1)
 	for i := range items {
-		items[i].Key = "given"
+		items[i].Key, keys[i] = "given", "given"
 	}
-	err := c.SetMany(t.Context(), items)
-	end()
-	c.Ended()
-	if !errors.Is(err, ErrBroken) || NeverSent(err) {
-		t.Errorf("%v; never sent: %v", err, NeverSent(err))
+	for name, batch := range map[string]func(*Client) error{
+		"SetMany":    func(c *Client) error { return c.SetMany(t.Context(), items) },
+		"DeleteMany": func(c *Client) error { return c.DeleteMany(t.Context(), keys) },
+	} {
+		r := newRelay(t)
+		c, end := openRelay(t, r, relaySender{r}, 1)
+		err := batch(c)
+		end()
+		c.Ended()
+		if !errors.Is(err, ErrBroken) || NeverSent(err) {
+			t.Errorf("%s: %v; never sent: %v", name, err, NeverSent(err))
+		}
 	}
 }
 
@@ -170,16 +214,23 @@ func TestCountsThatAreNone(t *testing.T) {
 		"a pipe":    func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
 		"a link":    func(path string) error { return errors.Join(os.Rename(path, path+"2"), os.Symlink(path+"2", path)) },
 		"a folder":  func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+		"elsewhere": nil,
 		"untouched": func(string) error { return nil },
 	} {
 		r := newRelay(t)
-		c, end := openRelay(t, r, true, 0)
+		c, end := openRelay(t, r, relaySender{r}, 0)
 		done := make(chan error)
 		go func() { done <- c.Set(t.Context(), "given", cache.Entry{}) }()
 		<-r.arrived
 		end()
 		err := <-done
-		if err := spoil(c.lane.GetSent()); err != nil {
+		if spoil == nil {
+			elsewhere := filepath.Join(t.TempDir(), "sent")
+			if err := os.Rename(c.lane.GetSent(), elsewhere); err != nil {
+				t.Fatal(err)
+			}
+			c.lane.Sent = elsewhere
+		} else if err := spoil(c.lane.GetSent()); err != nil {
 			t.Fatal(err)
 		}
 		c.Ended()
@@ -197,7 +248,6 @@ func TestWhoIsCounted(t *testing.T) {
 		want  bool
 	}{
 		{"shared", newRelay(t), true},
-		{"shared and quick", quickRelay{newRelay(t)}, false},
 		{"exclusive", exclusiveRelay{newRelay(t)}, false},
 	} {
 		o, err := offerLane(t.TempDir(), os.Getpid(), newServer(c.store), &guard{log: newLogger(t.Output(), 0)})
@@ -210,10 +260,6 @@ func TestWhoIsCounted(t *testing.T) {
 		}
 	}
 }
-
-type quickRelay struct{ *relay }
-
-func (quickRelay) Quick() bool { return true }
 
 type exclusiveRelay struct{ *relay }
 

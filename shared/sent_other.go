@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-func createCounts(string) (string, *[sentCounts]atomic.Uint64, error) {
+func createCounts(string) (string, *[numCounts]atomic.Uint64, error) {
 	return "", nil, errors.ErrUnsupported
 }
 
-func readCounts(string) (counts [sentCounts]uint64, err error) { return counts, errors.ErrUnsupported }
+func readCounts(string) (counts [numCounts]uint64, err error) { return counts, errors.ErrUnsupported }

@@ -64,19 +64,25 @@ func (s *server) SetMany(ctx context.Context, r *storepb.SetManyRequest) (*store
 		}
 		items[i] = cache.Item{Key: string(it.GetKey()), Entry: e}
 	}
-	if s.lane != nil {
-		s.lane.sent.give(forBatches, r.GetNumber())
-	}
+	s.give(r.GetNumber())
 	if err := cache.SetMany(ctx, s.store, items); err != nil {
 		return nil, toStatus(err)
 	}
 	return &storepb.SetManyResponse{}, nil
 }
 
+// give counts a batch that the store is about to be given.
+func (s *server) give(number uint64) {
+	if s.lane != nil {
+		s.lane.counter.give(forBatches, number)
+	}
+}
+
 func (s *server) DeleteMany(ctx context.Context, r *storepb.DeleteManyRequest) (*storepb.DeleteManyResponse, error) {
 	if err := s.checkKeys(cache.CanBatch, r.GetKeys()...); err != nil {
 		return nil, err
 	}
+	s.give(r.GetNumber())
 	if err := cache.DeleteMany(ctx, s.store, fromKeys(r.GetKeys())); err != nil {
 		return nil, toStatus(err)
 	}

@@ -1079,7 +1079,8 @@ func (x *GetManyResponse) GetResults() []*GetResponse {
 type SetManyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*SetRequest          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Counts the calls of the host, from one on. They may arrive in another order.
+	// Counts the host's calls of SetMany and DeleteMany together, from one on. They
+	// may arrive in another order.
 	Number        uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1168,6 +1169,7 @@ func (*SetManyResponse) Descriptor() ([]byte, []int) {
 type DeleteManyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keys          [][]byte               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1207,6 +1209,13 @@ func (x *DeleteManyRequest) GetKeys() [][]byte {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *DeleteManyRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 type DeleteManyResponse struct {
@@ -2137,9 +2146,10 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\x0eSetManyRequest\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.harpia.store.v1.SetRequestR\x05items\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"\x11\n" +
-	"\x0fSetManyResponse\"'\n" +
+	"\x0fSetManyResponse\"?\n" +
 	"\x11DeleteManyRequest\x12\x12\n" +
-	"\x04keys\x18\x01 \x03(\fR\x04keys\"\x14\n" +
+	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\x14\n" +
 	"\x12DeleteManyResponse\"T\n" +
 	"\x12SetIfAbsentRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12,\n" +
