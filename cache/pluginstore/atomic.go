@@ -2,7 +2,6 @@ package pluginstore
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"time"
 
@@ -142,7 +141,7 @@ func onKey(key string) counted {
 
 // only makes a call that goes to the plugin or fails.
 func (s *Store) only(ctx context.Context, need cache.Capability, count counted, call func(cache.Store) error) error {
-	for {
+	for sent := 0; ; {
 		if err := s.declared(need); err != nil {
 			return err
 		}
@@ -156,10 +155,11 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		if !count.enter(r.inFlight) {
 			continue // the route is another by now
 		}
+		sent++
 		c, err := s.once(ctx, r, count, call)
 		if c != nil {
 			var again bool
-			if again, err = s.outcome(ctx, c); again {
+			if again, err = s.outcome(ctx, c, sent); again {
 				continue
 			}
 		}
@@ -180,7 +180,7 @@ func (s *Store) once(ctx context.Context, r *route, count counted, call func(cac
 				return c, nil
 			}
 		}
-		err = fmt.Errorf("%w; whether it was done is unknown", s.route.Load().unavailable())
+		err = unknownOutcome(s.gone(err))
 	case isUnanswered(err):
 		count.abandon(r.inFlight)
 	}

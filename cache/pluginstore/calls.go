@@ -117,7 +117,7 @@ type keyEntry struct {
 
 // write sends writes to the plugin with send, or does them in memory.
 func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.Store) error) error {
-	for {
+	for sent := 0; ; {
 		r, err := s.current(ctx, true)
 		if err != nil {
 			return err
@@ -126,6 +126,7 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			if !r.begin(writes) {
 				continue // the route is another by now
 			}
+			sent++
 			var c *doubt
 			err := send(r.plug.store())
 			if err != nil {
@@ -134,7 +135,7 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			r.end(writes)
 			if c != nil {
 				var again bool
-				if again, err = s.outcome(ctx, c); again {
+				if again, err = s.outcome(ctx, c, sent); again {
 					continue
 				}
 			}
@@ -187,7 +188,7 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 		return c, nil
 	}
 	for _, w := range writes {
-		if err := s.unknown(r, w.key, w.entry); err != nil {
+		if err := s.unknown(r, w.key, w.entry, err); err != nil {
 			return nil, err
 		}
 	}

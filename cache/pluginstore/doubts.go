@@ -19,24 +19,24 @@ import (
 // process settles them before anybody else uses it, so that no call of this host
 // comes between.
 //
-// A call that certainly was not sent on is made again. To set a key again that may
-// have been set would be wrong: others may have read it, and then what somebody
-// wrote over it, and would read the older value once more. But if the key holds
-// what was to be written, that is as good as done. A delete is done again: what it
-// takes is a miss at the worst. Of all else the outcome stays unknown.
+// A call that certainly was not sent on is made again. To do a write again that may
+// have been done would be wrong: others may have read what it wrote, and then what
+// somebody wrote over it, and would read the older value once more. But if the key
+// is as the write would leave it, that is as good as done: done at that moment it
+// would change nothing. Of all else the outcome stays unknown.
 type doubts struct {
-	died <-chan struct{} // closed when the process has exited
+	old plug // the process that died
 
 	mu  sync.Mutex
 	all []*doubt
 }
 
-// doubt is one call.
+// doubt is one call. What became of it is set before a process serves again.
 type doubt struct {
-	writes []keyEntry // none: an atomic operation
-	err    error      // of the call
-	// Set before a process serves again:
-	settled, again bool
+	writes  []keyEntry // none: an atomic operation
+	err     error      // of the call; nil: it is as good as done
+	unsent  bool       // it certainly was not, and will not be
+	settled bool
 }
 
 // add takes a call that failed with err. It comes before the call's end is
@@ -49,86 +49,108 @@ func (d *doubts) add(writes []keyEntry, err error) *doubt {
 	return c
 }
 
-// settle settles all calls with the process that comes after. Its error is that
-// of a process that serves no more.
+// settleTimeout is less than the callers wait.
+const settleTimeout = shared.CallTimeout / 2
+
+// settle settles all calls with the process that comes after. After an error, which
+// is that of a process that serves no more or of ctx, it is for the next one.
 func (d *doubts) settle(ctx context.Context, next plug) error {
 	select {
-	case <-d.died:
+	case <-d.old.died():
+		d.old.bury()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	within, cancel := context.WithTimeout(ctx, shared.CallTimeout)
+	within, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(replayAtOnce)
 	for _, c := range d.all {
-		switch {
-		case c.settled:
+		if c.settled {
 			continue
-		case shared.NeverSent(c.err):
-			c.again = true
-		case len(c.writes) > 0:
-			g.Go(func() error {
-				err := settleWrites(within, next.store(), c.writes)
-				if err != nil && (isDead(next) || errors.Is(err, shared.ErrBroken)) {
-					c.settled = false // the next but one will
-					return err
-				}
-				c.err = err
-				return nil
-			})
 		}
-		c.settled = true
+		if c.unsent = shared.NeverSent(c.err); c.unsent || len(c.writes) == 0 {
+			c.settled = true
+			continue
+		}
+		g.Go(func() error {
+			err := lookFor(within, next.store(), c.writes)
+			switch {
+			case err != nil && (isDead(next) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil):
+				return err
+			case within.Err() != nil:
+				err = fmt.Errorf("%w: the plugin died meanwhile, and the next does not tell what became of the call", cache.ErrUnavailable)
+			}
+			c.settled, c.err = true, err
+			return nil
+		})
 	}
 	return g.Wait()
 }
 
-var errOverwritten = fmt.Errorf("%w: the plugin died meanwhile, and the key holds another value", cache.ErrUnavailable)
+// errNotThere: the key is not as the write would leave it.
+var errNotThere = fmt.Errorf("%w: the plugin died meanwhile, and the key does not hold what was to be written", cache.ErrUnavailable)
 
-// settleWrites returns nil if writes are as good as done.
-func settleWrites(ctx context.Context, store cache.Store, writes []keyEntry) error {
-	var sets, deletes []string
-	var wanted []cache.Entry
+// lookFor returns nil if the keys are as the writes would leave them.
+func lookFor(ctx context.Context, store cache.Store, writes []keyEntry) error {
+	last := make(map[string]*cache.Entry, len(writes))
+	var keys []string
 	for _, w := range writes {
-		if w.entry == nil {
-			deletes = append(deletes, w.key)
-		} else {
-			sets, wanted = append(sets, w.key), append(wanted, *w.entry)
+		if _, twice := last[w.key]; !twice {
+			keys = append(keys, w.key)
 		}
+		last[w.key] = w.entry
 	}
-	if err := cache.DeleteMany(ctx, store, deletes); err != nil {
-		return err
-	}
-	found, err := cache.GetMany(ctx, store, sets)
+	found, err := cache.GetMany(ctx, store, keys)
 	if err != nil {
 		return err
 	}
+	now := time.Now()
 	for i, f := range found {
-		if !f.Found || !holdsEntry(f.Entry, wanted[i]) {
-			return errOverwritten
+		if !leaves(last[keys[i]], f, now) {
+			return errNotThere
 		}
 	}
 	return nil
 }
 
-// holdsEntry compares entries as the wire does, which tells expiries in
-// milliseconds.
-func holdsEntry(a, b cache.Entry) bool {
-	return bytes.Equal(a.Value, b.Value) && a.Expires.IsZero() == b.Expires.IsZero() &&
-		a.Expires.Sub(b.Expires).Abs() < time.Millisecond
+// leaves reports whether a write of e, or of nothing, leaves a key as it was found.
+// Expiries are compared as the wire tells them, in milliseconds.
+func leaves(e *cache.Entry, found cache.Lookup, now time.Time) bool {
+	switch {
+	case e == nil || !e.Expires.IsZero() && !e.Expires.After(now):
+		return !found.Found
+	case !found.Found:
+		return false
+	}
+	is := found.Entry
+	return bytes.Equal(e.Value, is.Value) && e.Expires.IsZero() == is.Expires.IsZero() &&
+		e.Expires.Sub(is.Expires).Abs() < time.Millisecond
 }
 
-// outcome waits until a process serves again, and returns whether the call is
-// to be made again, or its error.
-func (s *Store) outcome(ctx context.Context, c *doubt) (again bool, _ error) {
+// sendings is how often a call is sent at most. What kills one process after the
+// other before it is even sent on is itself to blame.
+const sendings = 3
+
+// outcome waits until a process serves again. It reports whether the call, which
+// was sent so often, is to be made again; or else its error.
+func (s *Store) outcome(ctx context.Context, c *doubt, sent int) (again bool, _ error) {
 	_, err := s.current(ctx, false)
-	if err == nil {
-		again, err = c.again, c.err
+	switch {
+	case errors.Is(err, context.Canceled):
+		return false, err
+	case err != nil:
+		return false, s.failed(unknownOutcome(err))
+	case c.unsent && sent < sendings:
+		return true, nil
+	case c.unsent:
+		return false, s.failed(fmt.Errorf("%w; it was not done", c.err))
+	case c.err != nil:
+		return false, s.failed(unknownOutcome(c.err))
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("%w; whether it was done is unknown", err)
-	}
-	return again, s.failed(err)
+	return false, nil
 }
+
+func unknownOutcome(err error) error { return fmt.Errorf("%w; whether it was done is unknown", err) }

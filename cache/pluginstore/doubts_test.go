@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // What becomes of a call that a process of a shared store had not answered when
@@ -40,7 +41,8 @@ func TestCallsInDoubt(t *testing.T) {
 		{name: "a Set that was not done", wire: "Set", call: set, unknown: true, left: "1"},
 		{name: "a Set that was not sent", wire: "Set", call: set, unsent: true, left: "new"},
 		{name: "a Delete that was done", wire: "Delete", call: del, done: true},
-		{name: "a Delete that was not done", wire: "Delete", call: del},
+		{name: "a Delete after which others wrote", wire: "Delete", call: del, done: true, over: true, unknown: true, left: others},
+		{name: "a Delete that was not done", wire: "Delete", call: del, unknown: true, left: "1"},
 		{name: "a Delete that was not sent", wire: "Delete", call: del, unsent: true},
 		{name: "an Increment that was done", wire: "Increment", call: add, done: true, unknown: true, left: "2"},
 		{name: "an Increment that was not done", wire: "Increment", call: add, unknown: true, left: "1"},
@@ -75,6 +77,24 @@ func TestCallsInDoubt(t *testing.T) {
 	}
 }
 
+// What has expired by then is not there.
+func TestDoubtOfWhatHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		held := f.last().wire.hold("Set", "k", true)
+		e := entry("v")
+		e.Expires = time.Now().Add(10 * time.Millisecond)
+		called := async(func() error { return s.Set(t.Context(), "k", e) })
+		<-held.arrived
+		f.last().die()
+		time.Sleep(time.Second)
+		if err := errorOf(t, called); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // An expiry belongs to what was to be written.
 func TestDoubtOfAnExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -102,7 +122,7 @@ func TestDoubtsComeFirst(t *testing.T) {
 		s := openFake(t, Options{}, f.launch)
 		put(t, s, "gone", "v")
 		set := f.last().wire.hold("Set", "k", true)
-		del := f.last().wire.hold("Delete", "gone", false)
+		del := f.last().wire.hold("Delete", "gone", true)
 		calls := []<-chan error{
 			async(func() error { return s.Set(t.Context(), "k", entry("new")) }),
 			async(func() error { return s.Delete(t.Context(), "gone") }),
@@ -110,23 +130,22 @@ func TestDoubtsComeFirst(t *testing.T) {
 		<-set.arrived
 		<-del.arrived
 
-		looks := make([]*held, 2)
+		looks := make(chan *held, 2) // of the next two processes
 		f.making(func(p *fakePlug) {
 			sharedStore(p)
-			if p.id <= 3 {
-				looks[p.id-2] = p.wire.hold("Get", "k", false)
-			}
+			looks <- p.wire.hold("Get", "k", false)
 		})
 		f.last().die()
 		synctest.Wait()
 		later := async(func() error { return s.Set(t.Context(), "k", entry("later")) })
 		time.Sleep(250 * time.Millisecond)
-		<-looks[0].arrived
+		<-(<-looks).arrived
 		f.last().die()
 		time.Sleep(500 * time.Millisecond)
-		<-looks[1].arrived
+		look := <-looks
+		<-look.arrived
 		finds(t, f.data, "k", "new")
-		close(looks[1].let)
+		close(look.let)
 		for i, c := range append(calls, later) {
 			if err := errorOf(t, c); err != nil {
 				t.Errorf("call %d: %v", i, err)
@@ -166,6 +185,125 @@ func TestDoubtsThatCannotBeSettled(t *testing.T) {
 	})
 }
 
+// However many there are, those that a process which dies at once did not settle
+// are settled by the one after.
+func TestManyDoubts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		var calls []<-chan error
+		for i := range 3 * replayAtOnce {
+			key := fmt.Sprint(i)
+			held := f.last().wire.hold("Set", key, true)
+			calls = append(calls, async(func() error { return s.Set(t.Context(), key, entry("v")) }))
+			<-held.arrived
+		}
+		f.making(func(p *fakePlug) {
+			sharedStore(p)
+			if p.id == 2 {
+				p.wire.failing(func(_, key string) error {
+					if key == "0" {
+						return nil
+					}
+					return fmt.Errorf("%w: %w", cache.ErrUnavailable, shared.ErrBroken)
+				})
+			}
+		})
+		f.last().die()
+		time.Sleep(1500 * time.Millisecond)
+		for i, c := range calls {
+			if err := errorOf(t, c); err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		serves(t, s, 3)
+	})
+}
+
+// A process that does not answer while it is to settle serves all the same, and
+// before the callers lose their patience.
+func TestDoubtsThatAreNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		held := f.last().wire.hold("Set", "k", true)
+		called := async(func() error { return s.Set(t.Context(), "k", entry("v")) })
+		<-held.arrived
+		f.making(func(p *fakePlug) {
+			sharedStore(p)
+			p.wire.hold("Get", "k", false)
+		})
+		f.last().die()
+		synctest.Wait()
+		waits := async(func() error { return s.Set(t.Context(), "other", entry("v")) })
+		time.Sleep(shared.CallTimeout)
+		if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("its error is: %v", err)
+		}
+		if err := errorOf(t, waits); err != nil {
+			t.Errorf("another call: %v", err)
+		}
+	})
+}
+
+func TestCloseWithDoubts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t), make: sharedStore}
+		s := openFake(t, Options{}, f.launch)
+		set := f.last().wire.hold("Set", "k", true)
+		called := async(func() error { return s.Set(t.Context(), "k", entry("v")) })
+		<-set.arrived
+		looks := make(chan *held, 1)
+		f.making(func(p *fakePlug) {
+			sharedStore(p)
+			looks <- p.wire.hold("Get", "k", false)
+		})
+		f.last().die()
+		time.Sleep(time.Second / 2)
+		<-(<-looks).arrived
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := errorOf(t, called); !errors.Is(err, cache.ErrClosed) {
+			t.Errorf("its error is: %v", err)
+		}
+	})
+}
+
+// What kills each process before it is sent on is given up, and says that it was
+// not done.
+func TestCallThatKills(t *testing.T) {
+	calls := map[string]func(*Store) error{
+		"Set": func(s *Store) error { return s.Set(context.Background(), "poison", entry("v")) },
+		"Increment": func(s *Store) error {
+			_, _, err := s.Increment(context.Background(), "poison", 1, time.Time{})
+			return err
+		},
+	}
+	for method, call := range calls {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, data: newData(t), make: func(p *fakePlug) {
+				sharedStore(p)
+				held := p.wire.add(&held{method: method, key: "poison", unsent: true})
+				go func() {
+					select {
+					case <-held.arrived:
+						p.die()
+					case <-p.gone:
+					}
+				}()
+			}}
+			s := openFake(t, Options{}, f.launch)
+			called := async(func() error { return call(s) })
+			time.Sleep(10 * time.Second)
+			if err := errorOf(t, called); !errors.Is(err, cache.ErrUnavailable) || !strings.HasSuffix(err.Error(), "it was not done") {
+				t.Errorf("its error is: %v", err)
+			}
+			serves(t, s, sendings+1)
+		})
+	}
+}
+
 // Who does not wait for the outcome leaves it open.
 func TestDoubtThatNobodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -193,29 +331,22 @@ func TestDoubtThatNobodyWaitsFor(t *testing.T) {
 	})
 }
 
-// A batch is done if all of it is.
+// A batch is done if all of it is, the last write of each key.
 func TestBatchesInDoubt(t *testing.T) {
-	items := []cache.Item{{Key: "a", Entry: entry("1")}, {Key: "b", Entry: entry("2")}}
-	for _, done := range []int{0, 1, 2} {
-		t.Run(fmt.Sprint(done), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := &fakes{t: t, data: newData(t), make: sharedStore}
-				s := openFake(t, Options{}, f.launch)
-				// The fake does a batch in its parts, in their order.
-				held := make([]*held, len(items))
-				for i, it := range items {
-					if i == done || i == 1 {
-						held[i] = f.last().wire.hold("Set", it.Key, i < done)
-					}
-				}
-				called := async(func() error { return s.SetMany(t.Context(), items) })
-				<-held[min(done, 1)].arrived
-				f.last().die()
-				time.Sleep(time.Second)
-				if err := errorOf(t, called); (err == nil) != (done == len(items)) {
-					t.Errorf("%d of %d were set: %v", done, len(items), err)
-				}
-			})
+	items := []cache.Item{{Key: "a", Entry: entry("0")}, {Key: "a", Entry: entry("1")}, {Key: "b", Entry: entry("2")}}
+	for _, done := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, data: newData(t), make: sharedStore}
+			s := openFake(t, Options{}, f.launch)
+			// The fake does a batch in its parts, in their order.
+			held := f.last().wire.hold("Set", "b", done)
+			called := async(func() error { return s.SetMany(t.Context(), items) })
+			<-held.arrived
+			f.last().die()
+			time.Sleep(time.Second)
+			if err := errorOf(t, called); (err == nil) != done {
+				t.Errorf("the last was done: %v; the batch: %v", done, err)
+			}
 		})
 	}
 }

@@ -50,7 +50,7 @@ func (s *Store) leave(r *route, next *route) bool {
 	case FallbackNone:
 		next.wait = false
 	default:
-		next.doubts = &doubts{died: r.plug.died()}
+		next.doubts = &doubts{old: r.plug}
 	}
 	next.before = r.inFlight
 	// First: whoever sees next may wait for what is in flight.

@@ -54,6 +54,7 @@ func (p *fakePlug) store() cache.Store    { return p.wire }
 func (p *fakePlug) info() shared.Info     { return p.known }
 func (p *fakePlug) pid() int              { return p.id }
 func (p *fakePlug) died() <-chan struct{} { return p.gone }
+func (p *fakePlug) bury()                 {}
 func (p *fakePlug) kill(error)            { p.die() }
 func (p *fakePlug) abort()                { p.ended.Store(true); p.die() }
 func (p *fakePlug) stop() error           { p.abort(); return nil }

@@ -22,6 +22,7 @@ func (*inProcess) pid() int                                   { return 0 }
 func (*inProcess) died() <-chan struct{}                      { return nil }
 func (*inProcess) cause() error                               { return nil }
 func (*inProcess) check(context.Context, time.Duration) error { return nil }
+func (*inProcess) bury()                                      {}
 func (*inProcess) kill(error)                                 {}
 func (p *inProcess) abort()                                   { _ = p.stop() }
 func (p *inProcess) stop() error                              { return cache.Close(p.Store) }

@@ -127,7 +127,7 @@ func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthCl
 func (in *instance) abort() {
 	in.proc.kill()
 	if in.client != nil && in.proc.awaitDeath(exitGrace) {
-		in.client.Ended() // what it reads goes with the directory
+		in.bury() // what it reads goes with the directory
 	}
 	in.cleanUp()
 }
@@ -143,6 +143,8 @@ func (in *instance) cleanUp() {
 		in.log.Warn("the plugin's socket directory is left behind", "dir", in.dir.path, "error", err)
 	}
 }
+
+func (in *instance) bury() { in.client.Ended() }
 
 // gone says how the plugin's process ended; nil: it runs.
 func (in *instance) gone() error {

@@ -67,8 +67,8 @@ const (
 	// plugin for two seconds, or until their deadline if that comes first, and
 	// then return cache.ErrUnavailable; at once if it failed too often. So do
 	// those that were under way when it died: what was certainly not done is done
-	// then, and a write that was is found. Of the rest, which are counters and swaps
-	// mostly, the error says that it is not known whether they were done.
+	// then, and a write that was is found. Of the rest, counters and swaps mostly,
+	// the error says that it is not known whether they were done.
 	FallbackAuto Fallback = iota
 	// FallbackNone returns cache.ErrUnavailable at once.
 	FallbackNone

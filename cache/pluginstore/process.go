@@ -113,8 +113,8 @@ func (p *process) reap() {
 	// The group is killed between the exit and its reaping: its number cannot
 	// belong to anybody else yet.
 	awaitExit(p.cmd.Process.Pid)
-	close(p.died)
 	killGroup(p.cmd.Process.Pid)
+	close(p.died) // nothing of it does anything any more
 	p.mu.Lock()
 	p.reaped = true
 	p.mu.Unlock()

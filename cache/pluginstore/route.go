@@ -20,6 +20,8 @@ type plug interface {
 	cause() error
 	// check asks it for its health, for timeout at most.
 	check(ctx context.Context, timeout time.Duration) error
+	// bury is called once it has died: which calls it never sent on is known then.
+	bury()
 	// kill ends it for the reason why, and returns at once.
 	kill(why error)
 	// abort ends it; when it returns nothing of it is left.

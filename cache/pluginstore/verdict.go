@@ -73,11 +73,21 @@ func isUnanswered(err error) bool {
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// unknown is what becomes of a write that was in flight when r's process died.
-func (s *Store) unknown(r *route, key string, e *cache.Entry) error {
+// gone is the error of a call that was in flight when its process died, and that
+// failed with err.
+func (s *Store) gone(err error) error {
+	if now := s.route.Load(); now.plug == nil {
+		return now.unavailable()
+	}
+	return err // another serves by now
+}
+
+// unknown is what becomes of a write that was in flight when r's process died, and
+// that failed with err.
+func (s *Store) unknown(r *route, key string, e *cache.Entry, err error) error {
 	now := s.route.Load()
 	if now.bridge == nil || now.before != r.inFlight {
-		return now.unavailable()
+		return s.failed(unknownOutcome(s.gone(err)))
 	}
 	return now.bridge.unknown(key, e, r.inFlight.overlapped(key))
 }

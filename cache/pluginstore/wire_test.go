@@ -99,7 +99,7 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 	}
 	select {
 	case <-w.gone:
-		err := fmt.Errorf("%w: the connection is broken", cache.ErrUnavailable)
+		err := fmt.Errorf("%w: %w", cache.ErrUnavailable, shared.ErrBroken)
 		if h != nil && h.unsent {
 			err = unsent{err}
 		}

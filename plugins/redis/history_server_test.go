@@ -21,9 +21,8 @@ const deaths = 3
 // often starts a plugin again soon, however often it dies.
 var often = pluginstore.Restart{MinDelay: 20 * time.Millisecond, MaxDelay: 50 * time.Millisecond, Failures: 100}
 
-// Whatever host calls come from, and though plugins are killed, each key is as
-// if one call came after the other, where a Delete that was under way at a death
-// may be two.
+// Whatever host calls come from, and though plugins are killed and connections
+// break, each key is as if one call came after the other.
 func TestHistoryOfTwoHosts(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
@@ -74,7 +73,8 @@ func nearTo(t *testing.T, s cache.Store) *cache.Near {
 	return near
 }
 
-// killEach kills the plugins in turn while callers call, and ends the load.
+// killEach kills the plugins in turn while callers call, breaks all connections to
+// the server after each, and ends the load.
 func (l *historyLoad) killEach(hosts []*mortal) {
 	l.t.Helper()
 	const calls = 150
@@ -85,6 +85,8 @@ func (l *historyLoad) killEach(hosts []*mortal) {
 		hosts[host].kill()
 		hosts[host].serves(generation)
 		l.deaths = append(l.deaths, death{host, before, l.now()})
+		l.progress(calls / 2)
+		hosts[host].server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 	}
 	l.progress(calls)
 	l.end()

@@ -59,8 +59,7 @@ func (h *history) add(call int64, err error, ops ...*operation) {
 }
 
 // settle makes the operations those that have to be explained. What failed, and
-// was not under way at a death, may be done at any later time. What was being deleted
-// at a death may be deleted twice before the plugin serves again.
+// was not under way at a death, may be done at any later time.
 func (h *history) settle() {
 	ops := h.ops
 	h.ops = nil
@@ -74,9 +73,6 @@ func (h *history) settle() {
 			}
 			if op.unknown {
 				op.latest = d.settled
-			}
-			if op.kind == "delete" {
-				h.ops = append(h.ops, &operation{host: op.host, client: op.client, key: op.key, kind: "delete", unknown: true, call: d.before, ret: d.settled, latest: d.settled})
 			}
 		}
 		if !op.unknown || op.kind != "get" {
