@@ -80,7 +80,7 @@ func (d *doubts) settle(ctx context.Context, next plug) error {
 			switch {
 			case err != nil && (isDead(next) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil):
 				return err
-			case within.Err() != nil:
+			case err != nil && within.Err() != nil:
 				err = fmt.Errorf("%w: the plugin died meanwhile, and the next does not tell what became of the call", cache.ErrUnavailable)
 			}
 			c.settled, c.err = true, err
