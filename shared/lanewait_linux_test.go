@@ -34,11 +34,11 @@ func TestEagerReads(t *testing.T) {
 	if got, err := read(); got != "now" || err != nil {
 		t.Errorf("what is there: %q, %v", got, err)
 	}
-	time.AfterFunc(eagerFor/4, func() { write("soon") })
+	time.AfterFunc(eagerMean/2, func() { write("soon") })
 	if got, err := read(); got != "soon" || err != nil {
 		t.Errorf("what comes soon: %q, %v", got, err)
 	}
-	time.AfterFunc(20*eagerFor, func() { write("later") })
+	time.AfterFunc(20*eagerMost, func() { write("later") })
 	if got, err := read(); got != "later" || err != nil {
 		t.Errorf("what comes later: %q, %v", got, err)
 	}
@@ -70,7 +70,7 @@ func TestEagerGivesUp(t *testing.T) {
 	for range 100 {
 		e.count(10 * time.Microsecond)
 	}
-	if e.count(eagerFor); e.left != 0 {
+	if e.count(eagerMost); e.left != 0 {
 		t.Error("one long read is enough")
 	}
 	rounds := 0
@@ -78,12 +78,63 @@ func TestEagerGivesUp(t *testing.T) {
 		if rounds > 100 {
 			t.Fatalf("%d reads in a row that took long wait at once, not %d", e.skip, eagerSkip)
 		}
-		e.count(eagerFor)
+		e.count(10 * eagerMost)
 	}
-	if e.count(eagerFor); e.left != eagerSkip {
+	for e.left = 0; e.left == 0; rounds++ {
+		if rounds > 100 {
+			t.Fatal("it is not given up again")
+		}
+		e.count(10 * eagerMost)
+	}
+	if e.left != eagerSkip {
 		t.Errorf("%d reads wait at once, not %d", e.left, eagerSkip)
 	}
-	if e.count(10 * time.Microsecond); e.skip != 0 {
-		t.Error("an answer that comes soon does not count")
+	for range eagerTrial {
+		e.count(10 * time.Microsecond)
+	}
+	if e.skip != 0 {
+		t.Error("answers that come soon do not count")
+	}
+}
+
+// Answers that take a while are asked for if waiting for them takes yet longer,
+// and that is looked at again from time to time.
+func TestEagerCompares(t *testing.T) {
+	const while = (eagerMean + eagerMost) / 2
+	for _, c := range []struct {
+		wait time.Duration
+		asks bool
+	}{{2 * while, true}, {while + while/10, false}, {0, false}} {
+		e := eager{wait: c.wait}
+		for range 4 * eagerTrial {
+			e.count(while)
+		}
+		if asks := e.skip == 0; asks != c.asks {
+			t.Errorf("reads take %v, and %v if they wait at once: asking goes on: %v", while, c.wait, asks)
+		}
+	}
+	e := eager{wait: 2 * while}
+	for n := 0; e.skip == 0; n++ {
+		if n > 1<<16 {
+			t.Fatal("what waiting takes is never looked at again")
+		}
+		e.count(while)
+	}
+}
+
+// A read that waits at once is taken note of.
+func TestEagerWaits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	here, there := socketPair(t)
+	defer here.Close()
+	defer there.Close()
+	e := eagerly(here).(*eager)
+	e.left = 1
+	time.AfterFunc(time.Millisecond, func() { _, _ = there.Write([]byte("x")) })
+	if n, err := e.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if e.left != 0 || e.wait == 0 || e.wait > bounded(time.Hour) {
+		t.Errorf("%d more wait at once; they take %v", e.left, e.wait)
 	}
 }
