@@ -42,8 +42,18 @@ func (s *laneServer) startAll(ctx context.Context, requests []laneRequest) {
 			s.start(ctx, []laneRequest{r}, nil)
 		}
 	}
+	mixer, mixes := s.store.(Mixer)
+	mixes = mixes && mixer.Mixes()
 	for part := range parts(gets) {
-		s.start(ctx, part, s.getAll)
+		if !mixes || len(sets) == 0 {
+			s.start(ctx, part, s.getAll)
+			continue
+		}
+		n := len(part)
+		s.start(ctx, slices.Concat(part, sets), func(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
+			return s.mixAll(ctx, mixer, requests[:n], requests[n:])
+		})
+		sets = nil
 	}
 	s.start(ctx, sets, s.setAll)
 	s.start(ctx, deletes, s.deleteAll)
@@ -98,9 +108,11 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 }
 
 // guarded makes one call for all requests. Without answers each is to be made by
-// itself: one of them may be at fault. That is for reads, and for what the store was
-// not given. Of writes that it was, some may be done and seen, and written over: to
-// do them again could bring an older value back, so all have failed.
+// itself: the store was given none.
+//
+// After an error one of them may be at fault, so reads are made one by one. Writes
+// have failed: some may be done and seen, and written over, and to do them again
+// could bring an older value back.
 func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call func(context.Context, []laneRequest) ([]laneAnswer, error)) (answers []laneAnswer) {
 	most := s.info.Load().Limits.MaxValue
 	for i := range requests {
@@ -116,14 +128,16 @@ func (s *laneServer) guarded(ctx context.Context, requests []laneRequest, call f
 		defer func() { s.guard.recovered(laneNames[requests[0].op]+"Many", recover(), &err) }()
 		return call(ctx, requests)
 	}()
-	switch {
-	case err == nil:
+	if err == nil {
 		return answers
-	case requests[0].op == laneGet:
-		return nil
 	}
-	for range requests {
-		answers = append(answers, failedAnswer(err))
+	answers = make([]laneAnswer, len(requests))
+	for i := range requests {
+		if requests[i].op == laneGet {
+			answers[i] = s.answer(ctx, &requests[i])
+		} else {
+			answers[i] = failedAnswer(err)
+		}
 	}
 	return answers
 }
@@ -133,22 +147,14 @@ func (s *laneServer) getAll(ctx context.Context, requests []laneRequest) ([]lane
 	if err != nil || len(found) != len(requests) {
 		return nil, err
 	}
-	answers := make([]laneAnswer, len(found))
-	for i, f := range found {
-		answers[i] = s.found(f.Entry, f.Found)
-	}
-	return answers, nil
+	return s.foundAll(found), nil
 }
 
 func (s *laneServer) setAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
-	items := make([]cache.Item, len(requests))
-	for i, r := range requests {
-		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: fromMillis(r.expires)}}
-	}
-	if err := cache.SetMany(ctx, s.store, items); err != nil {
+	if err := cache.SetMany(ctx, s.store, itemsOf(requests)); err != nil {
 		return nil, toStatus(err)
 	}
-	return make([]laneAnswer, len(items)), nil
+	return make([]laneAnswer, len(requests)), nil
 }
 
 func (s *laneServer) deleteAll(ctx context.Context, requests []laneRequest) ([]laneAnswer, error) {
@@ -156,6 +162,41 @@ func (s *laneServer) deleteAll(ctx context.Context, requests []laneRequest) ([]l
 		return nil, toStatus(err)
 	}
 	return make([]laneAnswer, len(requests)), nil
+}
+
+func (s *laneServer) mixAll(ctx context.Context, m Mixer, gets, sets []laneRequest) ([]laneAnswer, error) {
+	found, read, wrote := m.Mix(ctx, keysOf(gets), itemsOf(sets))
+	if read != nil || len(found) != len(gets) {
+		found = nil
+	}
+	answers := s.foundAll(found)
+	for i := len(answers); i < len(gets); i++ {
+		answers = append(answers, s.answer(ctx, &gets[i]))
+	}
+	var a laneAnswer
+	if wrote != nil {
+		a = failedAnswer(toStatus(wrote))
+	}
+	for range sets {
+		answers = append(answers, a)
+	}
+	return answers, nil
+}
+
+func (s *laneServer) foundAll(found []cache.Lookup) []laneAnswer {
+	answers := make([]laneAnswer, len(found))
+	for i, f := range found {
+		answers[i] = s.found(f.Entry, f.Found)
+	}
+	return answers
+}
+
+func itemsOf(requests []laneRequest) []cache.Item {
+	items := make([]cache.Item, len(requests))
+	for i, r := range requests {
+		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: fromMillis(r.expires)}}
+	}
+	return items
 }
 
 func keysOf(requests []laneRequest) []string {

@@ -21,6 +21,18 @@ type Quick interface {
 	Quick() bool
 }
 
+// Mixer is a cache.Batcher that can read and write in one go, such as one that
+// a server is asked for: what arrives together then takes one turn with it, and
+// not two.
+type Mixer interface {
+	cache.Batcher
+	// Mixes reports whether it can at present.
+	Mixes() bool
+	// Mix answers as GetMany does for the keys and as SetMany does for the items,
+	// each with an error of its own. It promises no order between the two.
+	Mix(ctx context.Context, keys []string, items []cache.Item) (found []cache.Lookup, read, wrote error)
+}
+
 // laneServer is the plugin's end of one connection of the lane.
 type laneServer struct {
 	*server

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -16,7 +17,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (found []cache.Looku
 		return nil, err
 	}
 	err = s.read(ctx, "", func(ctx context.Context, to *session) (err error) {
-		found, err = to.lookUp(ctx, full)
+		found, err = to.lookUp(ctx, full, nil)
 		return err
 	})
 	return found, err
@@ -25,23 +26,77 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (found []cache.Looku
 // SetMany implements cache.Batcher. One pipeline keeps the order; in a cluster
 // there is one for each node, and a key has one node.
 func (s *Store) SetMany(ctx context.Context, items []cache.Item) error {
-	size := 0
+	size, err := sizeOf(items)
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	return s.do(ctx, "", size, func(ctx context.Context, to *session) error {
+		return to.all(ctx, s.sets(to, items))
+	})
+}
+
+// sizeOf is how many bytes the values have, of items that are all valid.
+func sizeOf(items []cache.Item) (size int, err error) {
 	for i := range items {
 		if err := check(items[i].Key, items[i].Entry); err != nil {
-			return err
+			return 0, err
 		}
 		size += len(items[i].Entry.Value)
 	}
-	if len(items) == 0 {
-		return nil
+	return size, nil
+}
+
+// sets are the commands that store items.
+func (s *Store) sets(to *session, items []cache.Item) rueidis.Commands {
+	commands := make(rueidis.Commands, len(items))
+	for i := range items {
+		commands[i] = set(to.client.B(), s.prefix+items[i].Key, items[i].Entry)
 	}
-	return s.do(ctx, "", size, func(ctx context.Context, to *session) error {
-		commands := make(rueidis.Commands, len(items))
-		for i := range items {
-			commands[i] = set(to.client.B(), s.prefix+items[i].Key, items[i].Entry)
+	return commands
+}
+
+// Mixes implements shared.Mixer.
+func (s *Store) Mixes() bool {
+	if l := s.link.Load(); l != nil {
+		to := l.current.Load()
+		return to != nil && to.transacts()
+	}
+	return false
+}
+
+// Mix implements shared.Mixer: it sends both in one pipeline.
+func (s *Store) Mix(ctx context.Context, keys []string, items []cache.Item) (found []cache.Lookup, read, wrote error) {
+	full, wrongKey := s.full(keys)
+	size, wrongItem := sizeOf(items)
+	if wrongKey == nil && wrongItem == nil {
+		found, read, wrote = s.mix(ctx, full, items, size)
+	} else {
+		wrote = s.SetMany(ctx, items)
+	}
+	if found == nil || read != nil {
+		found, read = s.GetMany(ctx, keys)
+	}
+	return found, read, wrote
+}
+
+func (s *Store) mix(ctx context.Context, full []string, items []cache.Item, size int) (found []cache.Lookup, read, wrote error) {
+	var writes along
+	transacts := true
+	err := s.do(ctx, "", size, func(ctx context.Context, to *session) error {
+		if transacts = to.transacts(); !transacts {
+			return nil // it is another session than it was
 		}
-		return to.all(ctx, commands)
+		writes.commands = s.sets(to, items)
+		found, read = to.lookUp(ctx, full, &writes)
+		return cmp.Or(writes.err, read) // what either says of the session
 	})
+	switch {
+	case !transacts:
+		return nil, nil, s.SetMany(ctx, items)
+	case writes.sent && writes.err == nil:
+		return found, read, nil
+	}
+	return found, read, err
 }
 
 // DeleteMany implements cache.Batcher.

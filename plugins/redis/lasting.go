@@ -35,7 +35,7 @@ func (l *lasting) unlikely() { l.asks.Store(lastingAgain) }
 
 // transactLasting reads keys in one transaction if nothing expires and all keys
 // that are there hold strings. It reports whether it could tell that it is so.
-func (s *session) transactLasting(ctx context.Context, keys []string, found []cache.Lookup) (done bool, err error) {
+func (s *session) transactLasting(ctx context.Context, keys []string, found []cache.Lookup, along *along) (done bool, err error) {
 	b := s.client.B()
 	commands := rueidis.Commands{b.Multi().Build(), b.Mget().Key(keys...).Build(), b.Info().Section("keyspace").Build()}
 	// MGET tells as little of a key that holds another type as of none.
@@ -43,7 +43,7 @@ func (s *session) transactLasting(ctx context.Context, keys []string, found []ca
 	if count {
 		commands = append(commands, b.Exists().Key(keys...).Build())
 	}
-	answer, err := s.exec(ctx, append(commands, b.Exec().Build()))
+	answer, err := s.exec(ctx, append(commands, b.Exec().Build()), along)
 	if _, refused := rueidis.IsRedisErr(err); refused {
 		s.lasting.unlikely() // such as INFO, to this user
 		return false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -37,16 +38,20 @@ func (e errType) Error() string { return "redis: the key holds no string" }
 // A cluster takes neither transactions nor scripts over keys of different
 // slots, and follows the moves of a slot for single commands only, which a
 // script is.
-func (s *session) lookUp(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+//
+// along goes with the first transaction; nil: nothing does.
+func (s *session) lookUp(ctx context.Context, keys []string, along *along) ([]cache.Lookup, error) {
 	found := make([]cache.Lookup, len(keys))
 	if s.mode == cluster {
 		return found, s.readEach(ctx, keys, found)
 	}
 	for from := 0; from < len(keys); from += mostKeys {
 		to := min(from+mostKeys, len(keys))
-		step := s.transact
-		if s.release.before(withExpiry) {
-			step = s.readTogether
+		step := s.readTogether
+		if s.transacts() {
+			step = func(ctx context.Context, keys []string, found []cache.Lookup) error {
+				return s.transact(ctx, keys, found, along)
+			}
 		}
 		err := step(ctx, keys[from:to], found[from:to])
 		if redis, ok := rueidis.IsRedisErr(err); ok && word(redis.Error()) == "OOM" {
@@ -60,10 +65,20 @@ func (s *session) lookUp(ctx context.Context, keys []string) ([]cache.Lookup, er
 	return found, nil
 }
 
+// transacts reports whether keys are read in transactions.
+func (s *session) transacts() bool { return s.mode != cluster && !s.release.before(withExpiry) }
+
+// along is commands that go with a transaction, before it, in one pipeline.
+type along struct {
+	commands rueidis.Commands
+	err      error // the first of theirs
+	sent     bool
+}
+
 // transact reads keys in one transaction.
-func (s *session) transact(ctx context.Context, keys []string, found []cache.Lookup) error {
+func (s *session) transact(ctx context.Context, keys []string, found []cache.Lookup, along *along) error {
 	if len(keys) >= lastingFrom && s.lasting.likely() {
-		if done, err := s.transactLasting(ctx, keys, found); done || err != nil {
+		if done, err := s.transactLasting(ctx, keys, found, along); done || err != nil {
 			return err
 		}
 	}
@@ -73,7 +88,7 @@ func (s *session) transact(ctx context.Context, keys []string, found []cache.Loo
 	for _, key := range keys {
 		commands = append(commands, b.Pexpiretime().Key(key).Build())
 	}
-	answer, err := s.exec(ctx, append(commands, b.Exec().Build()))
+	answer, err := s.exec(ctx, append(commands, b.Exec().Build()), along)
 	if err != nil {
 		return err
 	}
@@ -85,8 +100,13 @@ func (s *session) transact(ctx context.Context, keys []string, found []cache.Loo
 }
 
 // exec sends a transaction and returns what its commands answer.
-func (s *session) exec(ctx context.Context, commands rueidis.Commands) ([]rueidis.RedisMessage, error) {
-	answers := s.client.DoMulti(ctx, commands...)
+func (s *session) exec(ctx context.Context, commands rueidis.Commands, along *along) ([]rueidis.RedisMessage, error) {
+	var answers []rueidis.RedisResult
+	if along == nil || along.sent {
+		answers = s.client.DoMulti(ctx, commands...)
+	} else {
+		answers = along.take(s.client.DoMulti(ctx, slices.Concat(along.commands, commands)...))
+	}
 	answer, err := answers[len(answers)-1].ToArray()
 	if err != nil {
 		// What is wrong was said when the command was queued.
@@ -101,6 +121,17 @@ func (s *session) exec(ctx context.Context, commands rueidis.Commands) ([]rueidi
 		return nil, errAnswer
 	}
 	return answer, nil
+}
+
+// take takes the answers to the commands, and returns the others.
+func (a *along) take(answers []rueidis.RedisResult) []rueidis.RedisResult {
+	a.sent = true
+	for _, answer := range answers[:len(a.commands)] {
+		if a.err = answer.Error(); a.err != nil {
+			break
+		}
+	}
+	return answers[len(a.commands):]
 }
 
 // readTogether reads keys in one script.

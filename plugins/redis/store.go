@@ -34,6 +34,7 @@ var (
 	_ cache.Limiter     = (*Store)(nil)
 	_ io.Closer         = (*Store)(nil)
 	_ shared.Describer  = (*Store)(nil)
+	_ shared.Mixer      = (*Store)(nil)
 	_ shared.Configurer = (*Store)(nil)
 	_ shared.Sender     = (*Store)(nil)
 )
@@ -80,7 +81,7 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 	}
 	var found []cache.Lookup
 	err := s.read(ctx, key, func(ctx context.Context, to *session) (err error) {
-		found, err = to.lookUp(ctx, []string{s.prefix + key})
+		found, err = to.lookUp(ctx, []string{s.prefix + key}, nil)
 		return err
 	})
 	if err != nil {
