@@ -36,9 +36,10 @@ func TestWaysToRead(t *testing.T) {
 		do("SET", "p:"+keys[len(keys)-1], fmt.Sprint(i))
 	}
 	ways := map[string]func(){
-		"nothing expires": func() { to.lasting.asks.Store(0) },
-		"one by one":      func() { to.lasting.asks.Store(1 << 20) },
-		"by script":       func() { to.release = oldest; to.scripts = scriptsFor(oldest) },
+		"nothing expires":  func() { to.lasting.expiries.wrong.Store(0); to.lasting.misses.wrong.Store(0) },
+		"some are missing": func() { to.lasting.expiries.wrong.Store(0); to.lasting.misses.wrong.Store(1 << 20) },
+		"one by one":       func() { to.lasting.expiries.wrong.Store(1 << 20) },
+		"by script":        func() { to.release = oldest; to.scripts = scriptsFor(oldest) },
 	}
 	look := func(way string, keys []string, expires time.Time) {
 		t.Helper()
@@ -68,7 +69,7 @@ func TestWaysToRead(t *testing.T) {
 			look(way, keys, expires)
 		}
 	}
-	for _, way := range []string{"nothing expires", "one by one", "by script"} {
+	for _, way := range []string{"nothing expires", "some are missing", "one by one", "by script"} {
 		check(way, time.Time{})
 		at := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 		if found, err := s.Touch(t.Context(), "key-7", at); !found || err != nil {

@@ -18,20 +18,22 @@ import (
 const (
 	// lastingFrom is how many keys are worth the line.
 	lastingFrom = 8
-	// lastingAgain is how many transactions ask for each expiry before the line
-	// is tried again, after it said that something expires.
-	lastingAgain = 64
+	// guessAgain is how many transactions a guess that was wrong is not made.
+	guessAgain = 64
 )
 
 // lasting guesses what the next transaction will find.
 type lasting struct {
-	asks   atomic.Int32 // how often it is not worth trying
-	misses atomic.Bool  // some keys are not there
+	expiries guess // nothing expires
+	misses   guess // all keys are there
 }
 
-func (l *lasting) likely() bool { return l.asks.Load() <= 0 || l.asks.Add(-1) < 0 }
+// guess is one that is made again some time after it was wrong.
+type guess struct{ wrong atomic.Int32 }
 
-func (l *lasting) unlikely() { l.asks.Store(lastingAgain) }
+func (g *guess) likely() bool { return g.wrong.Load() <= 0 || g.wrong.Add(-1) < 0 }
+
+func (g *guess) unlikely() { g.wrong.Store(guessAgain) }
 
 // transactLasting reads keys in one transaction if nothing expires and all keys
 // that are there hold strings. It reports whether it could tell that it is so.
@@ -39,13 +41,13 @@ func (s *session) transactLasting(ctx context.Context, keys []string, found []ca
 	b := s.client.B()
 	commands := rueidis.Commands{b.Multi().Build(), b.Mget().Key(keys...).Build(), b.Info().Section("keyspace").Build()}
 	// MGET tells as little of a key that holds another type as of none.
-	count := s.lasting.misses.Load()
+	count := !s.lasting.misses.likely()
 	if count {
 		commands = append(commands, b.Exists().Key(keys...).Build())
 	}
 	answer, err := s.exec(ctx, append(commands, b.Exec().Build()), along)
 	if _, refused := rueidis.IsRedisErr(err); refused {
-		s.lasting.unlikely() // such as INFO, to this user
+		s.lasting.expiries.unlikely() // such as INFO, to this user
 		return false, nil
 	}
 	if err != nil {
@@ -60,7 +62,7 @@ func (s *session) transactLasting(ctx context.Context, keys []string, found []ca
 		return false, err
 	}
 	if !nothingExpires(info, s.db) {
-		s.lasting.unlikely()
+		s.lasting.expiries.unlikely()
 		return false, nil
 	}
 	hits := int64(0)
@@ -74,8 +76,8 @@ func (s *session) transactLasting(ctx context.Context, keys []string, found []ca
 		}
 	}
 	there := int64(len(keys))
-	if misses := hits < there; misses != count {
-		s.lasting.misses.Store(misses)
+	if hits < there {
+		s.lasting.misses.unlikely()
 	}
 	if count {
 		if there, err = answer[2].AsInt64(); err != nil {

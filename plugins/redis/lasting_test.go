@@ -21,8 +21,8 @@ func TestNothingExpires(t *testing.T) {
 }
 
 // After a wrong guess it is not tried again at once, but some time.
-func TestLastingGuess(t *testing.T) {
-	var l lasting
+func TestGuess(t *testing.T) {
+	var l guess
 	for range 3 {
 		for range 10 {
 			if !l.likely() {
@@ -32,11 +32,11 @@ func TestLastingGuess(t *testing.T) {
 		l.unlikely()
 		n := 0
 		for !l.likely() {
-			if n++; n > 2*lastingAgain {
+			if n++; n > 2*guessAgain {
 				t.Fatal("it is never tried again")
 			}
 		}
-		if n < lastingAgain/2 {
+		if n < guessAgain/2 {
 			t.Errorf("it is tried again after %d", n)
 		}
 	}

@@ -60,8 +60,8 @@ func TestMix(t *testing.T) {
 		}
 	}
 	for way, set := range map[string]func(){
-		"nothing expires": func() { server.Do("DEL", "other"); to.lasting.asks.Store(0) },
-		"one by one":      func() { to.lasting.asks.Store(1 << 20) },
+		"nothing expires": func() { server.Do("DEL", "other"); to.lasting.expiries.wrong.Store(0) },
+		"one by one":      func() { to.lasting.expiries.wrong.Store(1 << 20) },
 	} {
 		for _, keys := range [][]string{keys, keys[len(keys)-20:], keys[:20], keys[:1]} {
 			set()

@@ -77,7 +77,7 @@ type along struct {
 
 // transact reads keys in one transaction.
 func (s *session) transact(ctx context.Context, keys []string, found []cache.Lookup, along *along) error {
-	if len(keys) >= lastingFrom && s.lasting.likely() {
+	if len(keys) >= lastingFrom && s.lasting.expiries.likely() {
 		if done, err := s.transactLasting(ctx, keys, found, along); done || err != nil {
 			return err
 		}
