@@ -40,9 +40,16 @@ type doubt struct {
 }
 
 // add takes a call that failed with err. It comes before the call's end is
-// counted.
+// counted. It copies the writes: those of a call that succeeds cost no memory.
 func (d *doubts) add(writes []keyEntry, err error) *doubt {
-	c := &doubt{writes: writes, err: err}
+	c := &doubt{err: err}
+	for _, w := range writes {
+		if w.entry != nil {
+			e := *w.entry
+			w.entry = &e
+		}
+		c.writes = append(c.writes, w)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.all = append(d.all, c)

@@ -81,9 +81,8 @@ func (s *Store) Mix(ctx context.Context, keys []string, items []cache.Item) (fou
 
 func (s *Store) mix(ctx context.Context, full []string, items []cache.Item, size int) (found []cache.Lookup, read, wrote error) {
 	var writes along
-	transacts := true
 	err := s.do(ctx, "", size, func(ctx context.Context, to *session) error {
-		if transacts = to.transacts(); !transacts {
+		if !to.transacts() {
 			return nil // it is another session than it was
 		}
 		writes.commands = s.sets(to, items)
@@ -91,10 +90,10 @@ func (s *Store) mix(ctx context.Context, full []string, items []cache.Item, size
 		return cmp.Or(writes.err, read) // what either says of the session
 	})
 	switch {
-	case !transacts:
-		return nil, nil, s.SetMany(ctx, items)
 	case writes.sent && writes.err == nil:
 		return found, read, nil
+	case !writes.sent && err == nil:
+		return nil, nil, s.SetMany(ctx, items) // there was nothing to go along with
 	}
 	return found, read, err
 }
