@@ -128,7 +128,11 @@ func (w *worker) clear(ctx context.Context) {
 	for _, r := range records {
 		w.end(r, output{}, err)
 	}
-	w.clears = append(w.clears, record{key: prefix, client: w.id, call: records[0].call, ret: w.r.now()})
+	ret := w.r.now()
+	if err != nil {
+		ret = noReturn // it may be done as long as the process lives
+	}
+	w.clears = append(w.clears, record{key: prefix, client: w.id, call: records[0].call, ret: ret})
 	w.r.counts.operations.Add(1)
 }
 

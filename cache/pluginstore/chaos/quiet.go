@@ -169,7 +169,7 @@ func (r record) expiresSoon() bool {
 // key is emptied.
 func (r *run) overlapsClear(w record) bool {
 	return slices.ContainsFunc(r.clears, func(c record) bool {
-		return c.client != w.client && c.call <= w.ret && w.call <= c.ret
+		return (c.client != w.client || c.ret == noReturn) && c.call <= w.ret && w.call <= c.ret
 	})
 }
 
