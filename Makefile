@@ -30,6 +30,10 @@ test: ## run all tests; installs the servers that they need, or says which to in
 	@tools/servers.sh
 	$(GO) test ./...
 
+.PHONY: bench-test
+bench-test: ## vet and test the bench, which is a module of its own
+	cd bench && $(GO) vet ./... && $(GO) test ./...
+
 # The packages in which goroutines meet, but for tests that count in one
 # goroutine, and those whose work is in other processes, which start slowly
 # under the race detector. pebble checks its own invariants under it, which is

@@ -88,11 +88,12 @@ func get(ctx context.Context, l *lane, key string, limit time.Duration) (laneAns
 	return l.do(ctx, &laneRequest{op: laneGet, key: key}, limit)
 }
 
-// requestsOf reads n requests.
-func requestsOf(t *testing.T, conn net.Conn, n int) []laneRequest {
+// framesOf reads n frames and parses each; what it returns shares no memory with
+// what is read later.
+func framesOf[F any](t *testing.T, conn net.Conn, longest, n int, parse func([]byte) (F, error)) []F {
 	t.Helper()
-	f := frames{longest: 2 * outboxBound}
-	var got []laneRequest
+	f := frames{longest: longest}
+	var got []F
 	for len(got) < n {
 		frame, _, err := f.next()
 		if err != nil {
@@ -106,13 +107,25 @@ func requestsOf(t *testing.T, conn net.Conn, n int) []laneRequest {
 			f.read(m)
 			continue
 		}
-		r, err := parseRequest(frame)
+		parsed, err := parse(slices.Clone(frame))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, r)
+		got = append(got, parsed)
 	}
 	return got
+}
+
+// requestsOf reads n requests.
+func requestsOf(t *testing.T, conn net.Conn, n int) []laneRequest {
+	t.Helper()
+	return framesOf(t, conn, 2*outboxBound, n, parseRequest)
+}
+
+// answersOf reads n answers.
+func answersOf(t *testing.T, conn net.Conn, n int) []laneAnswer {
+	t.Helper()
+	return framesOf(t, conn, answerHead+laneSmall, n, parseAnswer)
 }
 
 func answer(t *testing.T, conn net.Conn, answers ...laneAnswer) {

@@ -78,25 +78,7 @@ func TestBatchesOfTheLaneThatFail(t *testing.T) {
 			if !slices.Equal(h.calls, c.calls) {
 				t.Errorf("%s: the store was called: %v, want %v", laneNames[c.op], h.calls, c.calls)
 			}
-			f := frames{longest: 1 << 10}
-			for n := 0; n < 2; {
-				frame, _, err := f.next()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if frame == nil {
-					m, err := host.Read(f.room())
-					if err != nil {
-						t.Fatal(err)
-					}
-					f.read(m)
-					continue
-				}
-				n++
-				a, err := parseAnswer(frame)
-				if err != nil {
-					t.Fatal(err)
-				}
+			for _, a := range answersOf(t, host, 2) {
 				if failed := a.status != 0; failed != c.err && c.key != "" {
 					t.Errorf("%s: answer %d has status %v: %s", laneNames[c.op], a.id, a.status, a.rest)
 				}

@@ -65,34 +65,6 @@ func lanePlugin(t *testing.T, store cache.Store) net.Conn {
 	return host
 }
 
-// answersOf reads n answers.
-func answersOf(t *testing.T, conn net.Conn, n int) []laneAnswer {
-	t.Helper()
-	f := frames{longest: answerHead + laneSmall}
-	var got []laneAnswer
-	for len(got) < n {
-		frame, _, err := f.next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if frame == nil {
-			m, err := conn.Read(f.room())
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.read(m)
-			continue
-		}
-		a, err := parseAnswer(frame)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.rest = append([]byte(nil), a.rest...)
-		got = append(got, a)
-	}
-	return got
-}
-
 // Reads and writes that arrive together are one call of a store that can mix
 // them. Each is answered for itself, and no write is made again.
 func TestLaneMixes(t *testing.T) {
