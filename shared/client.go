@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,7 +16,8 @@ import (
 // The longest that a call may take unless its context says less.
 const (
 	// CallTimeout is for calls on one key and for batches; a second is added
-	// for each 16 MiB that the call carries, or may bring back.
+	// for each 16 MiB that the calls under way carry, or may bring back: what
+	// stands before a call takes its time too.
 	CallTimeout = 2 * time.Second
 	// SlowTimeout is for Clear, Flush, Configure, and between two messages of a
 	// Scan.
@@ -52,6 +54,10 @@ type Client struct {
 	lanes *lanes
 	// counts tells what was never sent, once the plugin has ended.
 	counts *hostCounts
+	// bytes are what the large calls under way carry, or may bring back.
+	bytes *atomic.Int64
+	// answers counts what came back over gRPC.
+	answers *atomic.Uint64
 	// patient has calls wait as long as their own context does.
 	patient bool
 }
@@ -73,7 +79,7 @@ var (
 
 // NewClient returns a client on a connection to a plugin.
 func NewClient(over grpc.ClientConnInterface) *Client {
-	c := &Client{rpc: storepb.NewStoreClient(conn{over}), counts: &hostCounts{}}
+	c := &Client{rpc: storepb.NewStoreClient(conn{over}), counts: &hostCounts{}, bytes: new(atomic.Int64), answers: new(atomic.Uint64)}
 	c.setInfo(Info{Limits: cache.Limits{MaxValue: cache.DefaultMaxValue}})
 	return c
 }
@@ -164,9 +170,27 @@ func (c *Client) Patient() *Client {
 	return &patient
 }
 
-// call gives ctx the deadline of a call that carries size bytes.
-func (c *Client) call(ctx context.Context, size int) (context.Context, context.CancelFunc) {
-	return c.within(ctx, limitFor(size))
+// patience is how long a call of a patient client may take, if its context lets
+// it: it fits the lane's 32 bits of milliseconds.
+const patience = 30 * 24 * time.Hour
+
+// limit is how long a call may take that carries so many bytes itself, with the
+// large ones under way.
+func (c *Client) limit(bytes int) time.Duration {
+	if c.patient {
+		return patience
+	}
+	return CallTimeout + time.Second*time.Duration((c.bytes.Load()+int64(bytes))/(16<<20))
+}
+
+// Moved grows with every answer that comes back and everything that the plugin
+// takes from the lane: it shows that the plugin makes progress.
+func (c *Client) Moved() uint64 {
+	n := c.answers.Load()
+	if c.lanes != nil {
+		n += c.lanes.small.moved.Load() + c.lanes.large.moved.Load()
+	}
+	return n
 }
 
 // within gives ctx a deadline, unless the client is patient.
@@ -202,10 +226,6 @@ func (c *Client) failed(caller context.Context, err error) error {
 // timerSkew is how far apart two timers of one deadline may fire.
 const timerSkew = 100 * time.Millisecond
 
-func (c *Client) noAnswer() error {
-	return fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, ErrNoAnswer)
-}
-
 // Get implements cache.Store.
 func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
 	if err := cache.CheckKey(key); err != nil {
@@ -215,12 +235,12 @@ func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error)
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneGet, key: key})
 		return cache.Entry{Value: a.rest, Expires: fromMillis(a.expires)}, a.flags&flagTrue != 0, err
 	}
-	// An answer may be as large as the limit; the deadline cannot know.
-	bounded, cancel := c.call(ctx, c.info.Limits.MaxValue)
-	defer cancel()
-	r, err := c.rpc.Get(bounded, &storepb.GetRequest{Key: []byte(key)}, c.recv)
+	// An answer may be as large as the limit.
+	r, err := unary(ctx, c, c.info.Limits.MaxValue, func(ctx context.Context) (*storepb.GetResponse, error) {
+		return c.rpc.Get(ctx, &storepb.GetRequest{Key: []byte(key)}, c.recv)
+	})
 	if err != nil {
-		return cache.Entry{}, false, c.failed(ctx, err)
+		return cache.Entry{}, false, err
 	}
 	found := fromLookup(r)
 	return found.Entry, found.Found, nil
@@ -235,10 +255,10 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneSet, key: key, value: e.Value, expires: toMillis(e.Expires)})
 		return err
 	}
-	bounded, cancel := c.call(ctx, len(e.Value))
-	defer cancel()
-	_, err := c.rpc.Set(bounded, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
-	return c.failed(ctx, err)
+	_, err := unary(ctx, c, len(e.Value), func(ctx context.Context) (*storepb.SetResponse, error) {
+		return c.rpc.Set(ctx, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
+	})
+	return err
 }
 
 // Delete implements cache.Store.
@@ -250,8 +270,8 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneDelete, key: key})
 		return err
 	}
-	bounded, cancel := c.call(ctx, 0)
-	defer cancel()
-	_, err := c.rpc.Delete(bounded, &storepb.DeleteRequest{Key: []byte(key)})
-	return c.failed(ctx, err)
+	_, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.DeleteResponse, error) {
+		return c.rpc.Delete(ctx, &storepb.DeleteRequest{Key: []byte(key)})
+	})
+	return err
 }

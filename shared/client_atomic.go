@@ -19,10 +19,10 @@ func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bo
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneAdd, key: key, value: e.Value, expires: toMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	bounded, cancel := c.call(ctx, len(e.Value))
-	defer cancel()
-	r, err := c.rpc.SetIfAbsent(bounded, &storepb.SetIfAbsentRequest{Key: []byte(key), Entry: toEntry(e)})
-	return r.GetStored(), c.failed(ctx, err)
+	r, err := unary(ctx, c, len(e.Value), func(ctx context.Context) (*storepb.SetIfAbsentResponse, error) {
+		return c.rpc.SetIfAbsent(ctx, &storepb.SetIfAbsentRequest{Key: []byte(key), Entry: toEntry(e)})
+	})
+	return r.GetStored(), err
 }
 
 // CompareAndSwap implements cache.Swapper.
@@ -38,10 +38,10 @@ func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e c
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwap, key: key, old: old, value: e.Value, expires: toMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	bounded, cancel := c.call(ctx, len(old)+len(e.Value))
-	defer cancel()
-	r, err := c.rpc.CompareAndSwap(bounded, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
-	return r.GetSwapped(), c.failed(ctx, err)
+	r, err := unary(ctx, c, len(old)+len(e.Value), func(ctx context.Context) (*storepb.CompareAndSwapResponse, error) {
+		return c.rpc.CompareAndSwap(ctx, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
+	})
+	return r.GetSwapped(), err
 }
 
 // CompareAndDelete implements cache.Swapper.
@@ -56,10 +56,10 @@ func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwapDel, key: key, old: old})
 		return a.flags&flagTrue != 0, err
 	}
-	bounded, cancel := c.call(ctx, len(old))
-	defer cancel()
-	r, err := c.rpc.CompareAndDelete(bounded, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
-	return r.GetDeleted(), c.failed(ctx, err)
+	r, err := unary(ctx, c, len(old), func(ctx context.Context) (*storepb.CompareAndDeleteResponse, error) {
+		return c.rpc.CompareAndDelete(ctx, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
+	})
+	return r.GetDeleted(), err
 }
 
 // Increment implements cache.Counter.
@@ -77,11 +77,11 @@ func (c *Client) Increment(ctx context.Context, key string, delta int64, expires
 		}
 		return int64(binary.LittleEndian.Uint64(a.rest)), fromMillis(a.expires), nil
 	}
-	bounded, cancel := c.call(ctx, 0)
-	defer cancel()
-	r, err := c.rpc.Increment(bounded, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
+	r, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.IncrementResponse, error) {
+		return c.rpc.Increment(ctx, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
+	})
 	if err != nil {
-		return 0, time.Time{}, c.failed(ctx, err)
+		return 0, time.Time{}, err
 	}
 	return r.GetSum(), fromMillis(r.GetExpiresUnixMs()), nil
 }
@@ -95,8 +95,8 @@ func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneTouch, key: key, expires: toMillis(expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	bounded, cancel := c.call(ctx, 0)
-	defer cancel()
-	r, err := c.rpc.Touch(bounded, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
-	return r.GetFound(), c.failed(ctx, err)
+	r, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.TouchResponse, error) {
+		return c.rpc.Touch(ctx, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
+	})
+	return r.GetFound(), err
 }

@@ -35,11 +35,11 @@ func (c *Client) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, er
 }
 
 func (c *Client) getSome(ctx context.Context, keys []string) ([]cache.Lookup, error) {
-	bounded, cancel := c.call(ctx, c.info.Limits.MaxValue+batchBytes)
-	defer cancel()
-	r, err := c.rpc.GetMany(bounded, &storepb.GetManyRequest{Keys: toKeys(keys)}, c.recv)
+	r, err := unary(ctx, c, c.info.Limits.MaxValue+batchBytes, func(ctx context.Context) (*storepb.GetManyResponse, error) {
+		return c.rpc.GetMany(ctx, &storepb.GetManyRequest{Keys: toKeys(keys)}, c.recv)
+	})
 	if err != nil {
-		return nil, c.failed(ctx, err)
+		return nil, err
 	}
 	n := len(r.GetResults())
 	if n == 0 || n > len(keys) {
@@ -70,11 +70,9 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 			size += len(it.Entry.Value)
 			r.Items = append(r.Items, &storepb.SetRequest{Key: []byte(it.Key), Entry: toEntry(it.Entry)})
 		}
-		bounded, cancel := c.call(ctx, size)
-		_, err := c.rpc.SetMany(bounded, r)
-		cancel()
+		_, err := unary(ctx, c, size, func(ctx context.Context) (*storepb.SetManyResponse, error) { return c.rpc.SetMany(ctx, r) })
 		if err != nil {
-			return c.failedBatch(ctx, err, r.GetNumber(), first)
+			return c.failedBatch(err, r.GetNumber(), first)
 		}
 		items = items[n:]
 	}
@@ -83,8 +81,7 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 
 // failedBatch returns the error of the message with the number. If it was the first
 // it may tell whether anything of the batch was done.
-func (c *Client) failedBatch(caller context.Context, err error, number uint64, first bool) error {
-	err = c.failed(caller, err)
+func (c *Client) failedBatch(err error, number uint64, first bool) error {
 	if first && errors.Is(err, ErrBroken) {
 		return &unansweredCall{err, &c.counts.all[forBatches], number}
 	}
@@ -99,11 +96,9 @@ func (c *Client) DeleteMany(ctx context.Context, keys []string) error {
 	for first := true; len(keys) > 0; first = false {
 		n := chunk(len(keys), func(i int) int { return len(keys[i]) })
 		r := &storepb.DeleteManyRequest{Keys: toKeys(keys[:n]), Number: c.counts.batches.Add(1)}
-		bounded, cancel := c.call(ctx, 0)
-		_, err := c.rpc.DeleteMany(bounded, r)
-		cancel()
+		_, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.DeleteManyResponse, error) { return c.rpc.DeleteMany(ctx, r) })
 		if err != nil {
-			return c.failedBatch(ctx, err, r.GetNumber(), first)
+			return c.failedBatch(err, r.GetNumber(), first)
 		}
 		keys = keys[n:]
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -27,9 +26,9 @@ func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer
 	if carries > laneSmall {
 		to = l.large
 	}
-	a, err := to.do(ctx, r, limitFor(carries))
+	a, err := c.do(ctx, to, r, carries)
 	if err == nil && a.flags&flagTooLarge != 0 {
-		a, err = l.large.do(ctx, r, limitFor(c.info.Limits.MaxValue))
+		a, err = c.do(ctx, l.large, r, c.info.Limits.MaxValue)
 	}
 	switch {
 	case err == nil && a.status == codes.OK:
@@ -37,16 +36,21 @@ func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer
 	case err == nil:
 		err = c.failed(ctx, status.Error(a.status, string(a.rest)))
 	case errors.Is(err, errLate):
-		err = c.noAnswer()
+		err = stillPending(err, c.noAnswer())
 	case errors.Is(err, ErrBroken):
 		err = fmt.Errorf("%w: the plugin %s: %w", cache.ErrUnavailable, c.info.Name, err)
 	}
 	return laneAnswer{}, err
 }
 
-// limitFor is how long a call may take that carries so many bytes.
-func limitFor(bytes int) time.Duration {
-	return CallTimeout + time.Second*time.Duration(bytes/(16<<20))
+// do sends a request that carries, or may bring back, so many bytes.
+func (c *Client) do(ctx context.Context, to *lane, r *laneRequest, bytes int) (laneAnswer, error) {
+	if bytes <= laneSmall {
+		return to.do(ctx, r, c.limit(0))
+	}
+	c.bytes.Add(int64(bytes))
+	defer c.bytes.Add(-int64(bytes))
+	return to.do(ctx, r, c.limit(0))
 }
 
 func (l *lanes) close() {

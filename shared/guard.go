@@ -47,6 +47,8 @@ func (g *guard) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, 
 	}
 	defer g.calls.RUnlock()
 	defer func() { g.recovered(call.FullMethod, recover(), &err) }()
+	ctx, cancel := limited(ctx)
+	defer cancel()
 	return next(ctx, req)
 }
 

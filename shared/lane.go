@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +29,9 @@ type lane struct {
 	drains  bool      // see drain
 	now     time.Time // when the reader looked: about two ticks ago at most
 
-	idle  sync.Pool  // of slots
-	count *hostCount // of its requests; nil: nobody counts
+	idle  sync.Pool     // of slots
+	count *hostCount    // of its requests; nil: nobody counts
+	moved atomic.Uint64 // reads that brought something, and writes that were taken
 
 	// Of who reads.
 	from  io.Reader // the connection
@@ -44,7 +46,7 @@ type lane struct {
 // another.
 type place struct {
 	slot *slot
-	left bool // nobody waits any more
+	left *pending // not nil: the caller has returned
 }
 
 const (
@@ -188,8 +190,9 @@ func (l *lane) giveUp(s *slot, err error) {
 // leave settles a slot whose answer has not come, and may come yet; the mutex
 // is held.
 func (l *lane) leave(s *slot, err error) {
-	s.settled, s.err = true, err
-	l.places[s.id] = place{left: true}
+	call := &pending{}
+	s.settled, s.err = true, &pendingCall{err, call}
+	l.places[s.id] = place{left: call}
 	l.left++
 	l.waiting.remove(s)
 }

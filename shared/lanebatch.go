@@ -75,9 +75,9 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 	if len(requests) == 0 {
 		return
 	}
-	s.calls <- struct{}{}
+	s.calls.take()
 	s.ended.Go(func() {
-		defer func() { <-s.calls }()
+		defer s.calls.give()
 		left := uint32(0)
 		for i := range requests {
 			left = max(left, requests[i].left)

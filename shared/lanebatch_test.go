@@ -69,7 +69,7 @@ func TestBatchesOfTheLaneThatFail(t *testing.T) {
 			defer host.Close()
 			defer plugin.Close()
 			h := &halfway{Store: memory(t), fails: fails}
-			s := &laneServer{server: newServer(h), guard: &guard{log: newLogger(t.Output(), 0)}, calls: make(chan struct{}, laneCalls), longest: laneSmall, conn: plugin}
+			s := &laneServer{server: newServer(h), guard: &guard{log: newLogger(t.Output(), 0)}, calls: newPlaces(), longest: laneSmall, conn: plugin}
 			s.configured.Store(ready)
 			s.out = outbox{conn: plugin, broken: func(error) {}}
 			s.startAll(t.Context(), []laneRequest{{id: 1, op: c.op, key: "a"}, {id: 2, op: c.op, key: c.key}})

@@ -35,8 +35,6 @@ const (
 	// outboxTick is how long a caller waits at least for the other side to take
 	// what it writes; a goroutine goes on after twice that at most.
 	outboxTick = 20 * time.Millisecond
-	// outboxStall is how long the other side may take nothing at all.
-	outboxStall = 30 * time.Second
 )
 
 // add has frame queue something, with o.mu held. A caller that is told so
@@ -131,16 +129,16 @@ func (o *outbox) write() {
 	}
 }
 
-// writeOn writes rest, and then what is queued, until nothing is.
+// writeOn writes rest, and then what is queued, until nothing is. It blocks while
+// the other side takes nothing.
 func (o *outbox) writeOn(rest net.Buffers) {
+	// The other side may take nothing for as long as it likes: whether its
+	// process is dead is for its supervisor to say, who closes the connection.
+	o.until = time.Time{}
+	_ = o.conn.SetWriteDeadline(o.until)
 	for {
-		for len(rest) > 0 {
-			o.until = time.Time{} // not as a caller wants it
-			_ = o.conn.SetWriteDeadline(time.Now().Add(outboxStall))
-			if n, err := rest.WriteTo(o.conn); err != nil && n == 0 {
-				o.fail(err)
-				break
-			}
+		if _, err := rest.WriteTo(o.conn); err != nil {
+			o.fail(err)
 		}
 		o.mu.Lock()
 		if o.queue.size() == 0 || o.err != nil {

@@ -95,6 +95,9 @@ func (l *lane) fill() error {
 	}
 	n, err := l.from.Read(l.in.room())
 	l.in.read(n)
+	if n > 0 {
+		l.moved.Add(1)
+	}
 	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
@@ -110,8 +113,9 @@ func (l *lane) settle(a *laneAnswer, settled *slotList) error {
 	p := &l.places[a.id]
 	s := p.slot
 	switch {
-	case p.left:
+	case p.left != nil:
 		l.left--
+		defer p.left.end()
 	case s == nil:
 		return fmt.Errorf("%w: a second answer", errFrame)
 	default:

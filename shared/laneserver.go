@@ -47,12 +47,9 @@ type laneServer struct {
 	taken   uint64 // requests
 
 	out   outbox
-	calls chan struct{} // has room for those that may run at a time
+	calls *places
 	ended sync.WaitGroup
 }
-
-// laneCalls is how many calls of a store that is not Quick run at a time.
-const laneCalls = 256
 
 // serve answers until the connection ends, and waits for the calls under way.
 func (s *laneServer) serve(ctx context.Context) error {
@@ -61,7 +58,7 @@ func (s *laneServer) serve(ctx context.Context) error {
 	defer cancel()
 	defer func() { _ = s.conn.Close() }()
 	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }}
-	s.calls = make(chan struct{}, laneCalls)
+	s.calls = newPlaces()
 	from := eagerly(s.conn)
 	in := frames{longest: requestHead + cache.MaxKey + 4 + 2*s.longest}
 	var answers frameQueue
