@@ -49,10 +49,12 @@ func stillPending(old, err error) error {
 //
 // then may run under a lock of the connection: it must not block or make calls.
 func OnAnswer(err error, then func()) bool {
-	p, ok := errors.AsType[*pendingCall](err)
-	if !ok {
-		return false
-	}
+	var c interface{ OnAnswer(func()) bool }
+	return errors.As(err, &c) && c.OnAnswer(then)
+}
+
+// OnAnswer is what the function of that name does.
+func (p *pendingCall) OnAnswer(then func()) bool {
 	p.call.mu.Lock()
 	defer p.call.mu.Unlock()
 	if p.call.answered {

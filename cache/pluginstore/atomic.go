@@ -2,10 +2,12 @@ package pluginstore
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // What memory cannot stand in for: only the plugin has the value that an
@@ -116,26 +118,39 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 // if the plugin is to be sent nothing any more, and abandon comes before leave
 // if there was no answer.
 type counted struct {
-	enter          func(*inFlight) bool
-	leave, abandon func(*inFlight)
+	// pass waits behind fences; see route.pass.
+	pass    func(context.Context, *route) (bool, error)
+	enter   func(*inFlight) bool
+	leave   func(*inFlight)
+	abandon func(*route)
+	// key is fenced if there is no answer; "": none is.
+	key string
 	// again: it is made again if it certainly was not sent.
 	again bool
 }
 
 var (
-	onAllKeys  = counted{(*inFlight).beginAll, (*inFlight).endAll, (*inFlight).abandonAll, false}
-	onNoKey    = counted{(*inFlight).enter, (*inFlight).leave, nothing, false}
-	notCounted = counted{func(*inFlight) bool { return true }, nothing, nothing, false}
+	onAllKeys = counted{
+		// What a fence stands for must not be done after the call.
+		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, r.inFlight.fences.oldest) },
+		enter:   (*inFlight).beginAll,
+		leave:   (*inFlight).endAll,
+		abandon: func(r *route) { r.inFlight.abandonAll() },
+	}
+	onNoKey    = counted{pass: unfenced, enter: (*inFlight).enter, leave: (*inFlight).leave, abandon: func(*route) {}}
+	notCounted = counted{pass: unfenced, enter: func(*inFlight) bool { return true }, leave: func(*inFlight) {}, abandon: func(*route) {}}
 )
 
-func nothing(*inFlight) {}
+func unfenced(context.Context, *route) (bool, error) { return true, nil }
 
 func onKey(key string) counted {
 	return counted{
-		func(f *inFlight) bool { return f.begin(key) },
-		func(f *inFlight) { f.end(key) },
-		func(f *inFlight) { f.abandon(key) },
-		true,
+		pass:    func(ctx context.Context, r *route) (bool, error) { return r.pass(ctx, key) },
+		enter:   func(f *inFlight) bool { return f.begin(key) },
+		leave:   func(f *inFlight) { f.end(key) },
+		abandon: func(r *route) { r.abandon([]keyEntry{{key: key}}) },
+		key:     key,
+		again:   true,
 	}
 }
 
@@ -152,7 +167,9 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		if r.inFlight == nil {
 			return s.failed(call(r.plug.store()))
 		}
-		if !count.enter(r.inFlight) {
+		if ok, err := count.pass(ctx, r); err != nil {
+			return err
+		} else if !ok || !count.enter(r.inFlight) {
 			continue // the route is another by now
 		}
 		sent++
@@ -172,6 +189,9 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 func (s *Store) once(ctx context.Context, r *route, count counted, call func(cache.Store) error) (*doubt, error) {
 	defer count.leave(r.inFlight)
 	err := call(r.plug.store())
+	if err != nil && count.key != "" {
+		r.fence(err, count.key)
+	}
 	switch {
 	case err == nil:
 	case s.lost(ctx, r, err):
@@ -182,7 +202,10 @@ func (s *Store) once(ctx context.Context, r *route, count counted, call func(cac
 		}
 		err = unknownOutcome(s.gone(err))
 	case isUnanswered(err):
-		count.abandon(r.inFlight)
+		count.abandon(r)
+		if errors.Is(err, shared.ErrNoAnswer) {
+			err = unknownOutcome(err)
+		}
 	}
 	return nil, err
 }

@@ -10,7 +10,7 @@ import (
 
 // Get implements cache.Store.
 func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
-	for first := true; ; first = false {
+	for sent := 0; ; {
 		r, err := s.current(ctx, true)
 		if err != nil {
 			return cache.Entry{}, false, err
@@ -18,14 +18,21 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		if r.bridge != nil {
 			return r.bridge.get(ctx, key)
 		}
+		if ok, err := r.pass(ctx, key); err != nil {
+			return cache.Entry{}, false, err
+		} else if !ok {
+			continue
+		}
+		sent++
 		e, ok, err := r.plug.store().Get(ctx, key)
 		if err == nil {
 			return e, ok, nil
 		}
-		if s.lost(ctx, r, err) && s.again(first) {
+		r.fence(err, key)
+		if s.lost(ctx, r, err) && s.again(sent) {
 			continue
 		}
-		return cache.Entry{}, false, s.missed(err)
+		return cache.Entry{}, false, s.failed(err)
 	}
 }
 
@@ -34,7 +41,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 	if err := s.declared(cache.CanBatch); err != nil {
 		return nil, err
 	}
-	for first := true; ; first = false {
+	for sent := 0; ; {
 		r, err := s.current(ctx, true)
 		if err != nil {
 			return nil, err
@@ -48,32 +55,26 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 			}
 			return found, nil
 		}
+		if ok, err := r.passKeys(ctx, keys); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
+		sent++
 		got, err := cache.GetMany(ctx, r.plug.store(), keys)
 		if err == nil {
 			return got, nil
 		}
-		if s.lost(ctx, r, err) && s.again(first) {
+		if s.lost(ctx, r, err) && s.again(sent) {
 			continue
 		}
-		if err = s.missed(err); err != nil {
-			return nil, err
-		}
-		return found, nil
+		return nil, s.failed(err)
 	}
 }
 
-// again reports whether a read that was lost is tried again: once, and where
+// again reports whether a read that was lost is sent another time: once, and where
 // memory may serve until it has an answer, however many processes die of it.
-func (s *Store) again(first bool) bool { return first || s.fallback() == FallbackMemory }
-
-// missed makes a miss of a read that the plugin did not answer in time, where
-// memory may serve: it would have missed too.
-func (s *Store) missed(err error) error {
-	if errors.Is(err, shared.ErrNoAnswer) && s.fallback() == FallbackMemory {
-		return nil
-	}
-	return s.failed(err)
-}
+func (s *Store) again(sent int) bool { return sent < 2 || s.fallback() == FallbackMemory }
 
 // Set implements cache.Store.
 func (s *Store) Set(ctx context.Context, key string, e cache.Entry) error {
@@ -123,7 +124,9 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			return err
 		}
 		if r.bridge == nil {
-			if !r.begin(writes) {
+			if ok, err := r.passWrites(ctx, writes); err != nil {
+				return err
+			} else if !ok || !r.begin(writes) {
 				continue // the route is another by now
 			}
 			sent++
@@ -174,13 +177,13 @@ func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 // unsure decides what becomes of writes that failed with err: what it returns,
 // or what the next process makes of the doubt.
 func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) (*doubt, error) {
-	if s.fallback() == FallbackMemory && r.inFlight != nil && errors.Is(err, shared.ErrNoAnswer) {
-		// It might do them yet, after others of the same keys. Only its end
-		// makes sure that it does not.
-		s.fail(r, err)
-	} else if !s.lost(ctx, r, err) {
+	r.fence(err, keysOf(writes)...)
+	if !s.lost(ctx, r, err) {
 		if isUnanswered(err) {
 			r.abandon(writes)
+		}
+		if errors.Is(err, shared.ErrNoAnswer) {
+			err = unknownOutcome(err)
 		}
 		return nil, s.failed(err)
 	}

@@ -109,7 +109,7 @@ func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo fun
 	if err := old.ended(ctx); err != nil {
 		return err
 	}
-	if err := old.bridge.replay(ctx, p.store(), p.info().Exclusive, switchTo); err != nil {
+	if err := old.bridge.replay(ctx, p.patient(), p.info().Exclusive, switchTo); err != nil {
 		return s.secrets.Load().hideError(err)
 	}
 	old.bridge.end()

@@ -25,6 +25,8 @@ type fakePlug struct {
 	ended  atomic.Bool // by abort or stop
 	// grace is how long it takes to find out why it died.
 	grace time.Duration
+	// answers is what moved returns.
+	answers atomic.Uint64
 
 	gone chan struct{}
 	once sync.Once
@@ -42,7 +44,7 @@ func newFakePlug(id int, data *cache.Memory) *fakePlug {
 		Capabilities: everything,
 		Limits:       cache.Limits{MaxValue: 1 << 20},
 	}
-	p.wire = &wire{data: data, gone: p.gone}
+	p.wire = &wire{&wireState{data: data, gone: p.gone}, shared.CallTimeout}
 	return p
 }
 
@@ -51,6 +53,8 @@ func (p *fakePlug) answer(health func(context.Context) error) { p.health.Store(&
 func (p *fakePlug) die() { p.once.Do(func() { close(p.gone) }) }
 
 func (p *fakePlug) store() cache.Store    { return p.wire }
+func (p *fakePlug) patient() cache.Store  { return &wire{p.wire.wireState, 24 * time.Hour} }
+func (p *fakePlug) moved() uint64         { return p.answers.Load() }
 func (p *fakePlug) info() shared.Info     { return p.known }
 func (p *fakePlug) pid() int              { return p.id }
 func (p *fakePlug) died() <-chan struct{} { return p.gone }
@@ -80,7 +84,7 @@ func (p *fakePlug) check(ctx context.Context, timeout time.Duration) error {
 // silent is the health of a process that does not answer.
 func silent(ctx context.Context) error {
 	<-ctx.Done()
-	return fmt.Errorf("%w: %w", cache.ErrUnavailable, ctx.Err())
+	return fmt.Errorf("%w: %w: %w", cache.ErrUnavailable, shared.ErrNoAnswer, ctx.Err())
 }
 
 // notServing is the health of a process that answers, and not well.

@@ -84,7 +84,7 @@ func TestFrozenPlugin(t *testing.T) {
 		gone(t, frozen)
 		holds(t, s, "k", "v")
 		until(t, "its end is noticed", func() bool { return s.Status().Err != nil })
-		if err := s.Status().Err; !errors.Is(err, shared.ErrNoAnswer) || !strings.Contains(err.Error(), "it was killed") {
+		if err := s.Status().Err; !errors.Is(err, shared.ErrNoAnswer) || !strings.Contains(err.Error(), "did not say within 1s that it is well") {
 			t.Errorf("the status has the error %v", err)
 		}
 		s.Reset()

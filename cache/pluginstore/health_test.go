@@ -129,3 +129,20 @@ func TestDeathDuringACheck(t *testing.T) {
 		g.is("a moment later", Ready, 1)
 	})
 }
+
+// A process that answers calls is busy, not dead, though it misses checks; for
+// Options.Silence at most.
+func TestBusyIsNotDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, Restart{}, true)
+		p := g.plug()
+		p.answer(func(ctx context.Context) error { p.answers.Add(1); return silent(ctx) })
+		time.Sleep(DefaultSilence - healthInterval)
+		g.is("while it answers calls", Ready, 0)
+		time.Sleep(2 * healthInterval)
+		g.is("after it was silent for too long", Ready, 1)
+		if !p.ended.Load() {
+			t.Error("it was not ended")
+		}
+	})
+}

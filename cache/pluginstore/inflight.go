@@ -16,6 +16,8 @@ type inFlight struct {
 	// Each is added under a stripe's lock, before that stripe is closed.
 	writes sync.WaitGroup
 	others sync.WaitGroup // calls that write nothing
+
+	fences fences // of calls that got no answer in time
 }
 
 type stripe struct {
@@ -44,6 +46,7 @@ func newInFlight() *inFlight {
 	for i := range f.stripes {
 		f.stripes[i].keys = make(map[string]keyInFlight)
 	}
+	f.fences.fell = f.answered
 	return f
 }
 
@@ -81,6 +84,23 @@ func (f *inFlight) abandon(key string) {
 	k := s.keys[key]
 	k.overlapped, k.abandoned = true, true
 	s.keys[key] = k
+}
+
+// answered says that no abandoned write of key is under way any more.
+func (f *inFlight) answered(key string) {
+	s := f.stripe(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, known := s.keys[key]
+	if !known || !k.abandoned {
+		return
+	}
+	if k.abandoned = false; k.writes > 0 {
+		s.keys[key] = k
+		return
+	}
+	s.adrift--
+	delete(s.keys, key)
 }
 
 // abandonAll is abandon for a call that may write to any key.

@@ -17,6 +17,8 @@ type inProcess struct {
 var _ plug = (*inProcess)(nil)
 
 func (p *inProcess) store() cache.Store                       { return p.Store }
+func (p *inProcess) patient() cache.Store                     { return p.Store }
+func (*inProcess) moved() uint64                              { return 0 }
 func (p *inProcess) info() shared.Info                        { return p.described }
 func (*inProcess) pid() int                                   { return 0 }
 func (*inProcess) died() <-chan struct{}                      { return nil }

@@ -70,6 +70,8 @@ const signOfLife = 3 * time.Second
 var _ plug = (*instance)(nil)
 
 func (in *instance) store() cache.Store    { return in.client }
+func (in *instance) patient() cache.Store  { return in.client.Patient() }
+func (in *instance) moved() uint64         { return in.client.Moved() }
 func (in *instance) info() shared.Info     { return in.client.Info() }
 func (in *instance) pid() int              { return in.proc.cmd.Process.Pid }
 func (in *instance) died() <-chan struct{} { return in.proc.died }
@@ -113,7 +115,7 @@ func checkHealth(ctx context.Context, timeout time.Duration, h healthpb.HealthCl
 	switch {
 	case err == nil:
 	case status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil:
-		return fmt.Errorf("%w: the plugin %s did not say within %v that it is well", cache.ErrUnavailable, name, timeout)
+		return fmt.Errorf("%w: the plugin %s did not say within %v that it is well: %w", cache.ErrUnavailable, name, timeout, shared.ErrNoAnswer)
 	default:
 		return fmt.Errorf("%w: the plugin %s gives no sign of health: %s", cache.ErrUnavailable, name, status.Convert(err).Message())
 	}

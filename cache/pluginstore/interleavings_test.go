@@ -113,38 +113,6 @@ func TestFillAsksTheJournal(t *testing.T) {
 	}
 }
 
-// A write that its caller gave up may be done at any time. One that is in
-// flight later, when the process dies, is not done again: readers may have seen
-// either value last.
-func TestWriteAfterOneThatWasGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakes{t: t, data: newData(t)}
-		s := openFake(t, Options{Restart: Restart{MinDelay: time.Hour, MaxDelay: time.Hour}}, f.launch)
-		p := f.last()
-		held := p.wire.hold("Set", "k", false)
-		brief, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		if err := s.Set(brief, "k", entry("first")); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Set: %v", err)
-		}
-		<-held.arrived
-		p.wire.mu.Lock()
-		p.wire.held = nil
-		p.wire.mu.Unlock()
-		p.wire.hold("Set", "k", true)
-		second := async(func() error { return s.Set(t.Context(), "k", entry("second")) })
-		synctest.Wait()
-		finds(t, s, "k", "second")
-		put(t, p.wire.data, "k", "first") // the plugin gets to it
-		finds(t, s, "k", "first")
-		p.die()
-		if err := errorOf(t, second); err != nil {
-			t.Errorf("Set: %v", err)
-		}
-		finds(t, s, "k", "")
-	})
-}
-
 // No call waits past its deadline to learn what has become of the plugin.
 func TestNobodyIsLateForHealth(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
@@ -24,7 +25,23 @@ func newStore(u URL, o *Options) *Store {
 		}
 	}
 	s.supervisor.down = s.down
+	s.supervisor.hung = s.hung
+	s.supervisor.silence = o.Silence
 	return s
+}
+
+// hung says that a call to p has gone without an answer for too long; nil: none
+// has.
+func (s *Store) hung(p plug) error {
+	r := s.route.Load()
+	if r.plug != p || r.inFlight == nil {
+		return nil
+	}
+	k := r.inFlight.fences.oldest()
+	if k == nil || time.Since(k.since) < s.o.Hang {
+		return nil
+	}
+	return fmt.Errorf("%w: the plugin %s has not answered a call for more than %v", cache.ErrUnavailable, p.info().Name, s.o.Hang)
 }
 
 // launch starts a process of the plugin and opens its store.
@@ -122,7 +139,7 @@ func (s *Store) lastChance(b *bridge) (plug, error) {
 	defer cancel()
 	p, err := s.launch(ctx)
 	if err == nil {
-		if err = b.replay(ctx, p.store(), p.info().Exclusive, func() {}); err == nil {
+		if err = b.replay(ctx, p.patient(), p.info().Exclusive, func() {}); err == nil {
 			return p, nil
 		}
 		p.abort()

@@ -11,6 +11,13 @@ import (
 // DefaultStartTimeout bounds the start of a plugin up to its first answer.
 const DefaultStartTimeout = 10 * time.Second
 
+const (
+	// DefaultHang is longer than what a saturated disk takes for a write.
+	DefaultHang = 5 * time.Minute
+	// DefaultSilence bounds how long a plugin may be too busy for a health check.
+	DefaultSilence = 30 * time.Second
+)
+
 // Options say how a plugin is found and run. The zero value works.
 type Options struct {
 	// Dirs are searched, in order, for a plugin that is given by name. Nil:
@@ -37,6 +44,13 @@ type Options struct {
 	Fallback Fallback
 	// Restart says when a plugin that died is started again.
 	Restart Restart
+	// Hang is how long a call may go without an answer before the plugin's process
+	// is ended for it. Until then only the call's own keys suffer. 0:
+	// DefaultHang.
+	Hang time.Duration
+	// Silence is how long a plugin that answers calls may miss health checks.
+	// 0: DefaultSilence. One that answers nothing at all is dead after three.
+	Silence time.Duration
 	// Journal bounds what is remembered for a plugin while it is down.
 	Journal JournalLimits
 	// OnChange is told of each change of the store's Status.State or
@@ -139,9 +153,13 @@ func (o *Options) defaults() error {
 		return fmt.Errorf("pluginstore: Options.Fallback is %d", o.Fallback)
 	case r.MinDelay < 0 || r.MaxDelay < 0 || r.Failures < 0 || r.Within < 0:
 		return fmt.Errorf("pluginstore: Options.Restart has a negative field: %+v", *r)
+	case o.Hang < 0 || o.Silence < 0:
+		return fmt.Errorf("pluginstore: Options.Hang is %v and Options.Silence %v", o.Hang, o.Silence)
 	case j.Entries < 0 || j.Bytes < 0:
 		return fmt.Errorf("pluginstore: Options.Journal has a negative field: %+v", *j)
 	}
+	o.Hang = cmp.Or(o.Hang, DefaultHang)
+	o.Silence = cmp.Or(o.Silence, DefaultSilence)
 	r.MinDelay = cmp.Or(r.MinDelay, 200*time.Millisecond)
 	r.MaxDelay = max(cmp.Or(r.MaxDelay, 30*time.Second), r.MinDelay)
 	r.Failures = cmp.Or(r.Failures, 5)

@@ -27,14 +27,16 @@ type attached struct {
 
 var _ plug = (*attached)(nil)
 
-func (p *attached) store() cache.Store  { return p.client }
-func (p *attached) info() shared.Info   { return p.client.Info() }
-func (*attached) pid() int              { return 0 }
-func (*attached) died() <-chan struct{} { return nil }
-func (*attached) cause() error          { return nil }
-func (p *attached) bury()               {}
-func (p *attached) kill(error)          { _ = p.conn.Close() }
-func (p *attached) abort()              { _ = p.conn.Close() }
+func (p *attached) store() cache.Store   { return p.client }
+func (p *attached) patient() cache.Store { return p.client }
+func (p *attached) moved() uint64        { return p.client.Moved() }
+func (p *attached) info() shared.Info    { return p.client.Info() }
+func (*attached) pid() int               { return 0 }
+func (*attached) died() <-chan struct{}  { return nil }
+func (*attached) cause() error           { return nil }
+func (p *attached) bury()                {}
+func (p *attached) kill(error)           { _ = p.conn.Close() }
+func (p *attached) abort()               { _ = p.conn.Close() }
 
 func (p *attached) check(ctx context.Context, timeout time.Duration) error {
 	return p.secrets.hideError(checkHealth(ctx, timeout, healthpb.NewHealthClient(p.conn), p.info().Name))

@@ -112,7 +112,7 @@ func (s *Store) inTurn(life context.Context, old plug, in *instance) (plug, erro
 	}
 	err := s.openWell(life, in)
 	if err == nil {
-		if err = s.serve(life, in); err == nil {
+		if err = s.supervisor.begin(life, in); err == nil {
 			return in, nil
 		}
 	}
@@ -124,7 +124,7 @@ func (s *Store) inTurn(life context.Context, old plug, in *instance) (plug, erro
 	s.board.replacing(false)
 	back, again := s.start(life, s.program.Load())
 	if again == nil {
-		if again = s.serve(life, back); again == nil {
+		if again = s.supervisor.begin(life, back); again == nil {
 			return back, err
 		}
 		back.abort()

@@ -13,6 +13,10 @@ import (
 // plug is a process that can serve a store, or this one.
 type plug interface {
 	store() cache.Store
+	// patient is store whose calls have no limit but their context's.
+	patient() cache.Store
+	// moved grows while the process answers calls.
+	moved() uint64
 	info() shared.Info
 	pid() int
 	// died is closed as soon as it can serve no more; cause says why then.
@@ -67,13 +71,24 @@ func (r *route) begin(writes []keyEntry) bool {
 	return true
 }
 
-// abandon tells of writes that will end without an answer.
+// fence keeps later calls from the keys of a call that failed with err, until the
+// plugin answers it.
+func (r *route) fence(err error, keys ...string) {
+	if r.inFlight != nil {
+		r.inFlight.fences.raise(err, keys)
+	}
+}
+
+// abandon takes note of writes of a live process that end without an answer.
 func (r *route) abandon(writes []keyEntry) {
 	if r.inFlight == nil {
 		return
 	}
 	for _, w := range writes {
 		r.inFlight.abandon(w.key)
+		if r.inFlight.fences.of(w.key) == nil {
+			r.inFlight.answered(w.key) // just now, or it was never sent
+		}
 	}
 }
 

@@ -2,11 +2,14 @@ package pluginstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // How the health of a plugin is watched. A process that exits is noticed at
@@ -31,9 +34,18 @@ type supervisor struct {
 	// down is told why no process serves, and whether another will be started.
 	down func(cause error, again bool)
 
+	// hung says why a process that is well is to be ended all the same; nil: it
+	// is not.
+	hung func(p plug) error
+	// silence is how long a process that answers calls may miss health checks.
+	silence time.Duration
+
 	breaker breaker
 	board   *board
 	log     *slog.Logger
+
+	mu      sync.Mutex
+	healthy chan struct{} // closed at the next check that finds the process well; nil: nobody waits
 
 	suspected chan struct{}
 	resets    chan struct{}
@@ -51,6 +63,8 @@ type handover struct {
 
 func newSupervisor(r Restart, b *board, log *slog.Logger) *supervisor {
 	return &supervisor{
+		hung:    func(plug) error { return nil },
+		silence: DefaultSilence,
 		breaker: breaker{Restart: r}, board: b, log: log,
 		suspected: make(chan struct{}, 1),
 		resets:    make(chan struct{}, 1),
@@ -61,6 +75,26 @@ func newSupervisor(r Restart, b *board, log *slog.Logger) *supervisor {
 
 // suspect tells that a call got no answer in time.
 func (s *supervisor) suspect() { poke(s.suspected) }
+
+// well returns a channel that is closed at the next check that finds the process
+// well.
+func (s *supervisor) well() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.healthy == nil {
+		s.healthy = make(chan struct{})
+	}
+	return s.healthy
+}
+
+func (s *supervisor) isWell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.healthy != nil {
+		close(s.healthy)
+		s.healthy = nil
+	}
+}
 
 // reset lets a plugin that failed too often be started again, and one that
 // waits to be started be so now.
@@ -155,6 +189,7 @@ func (s *supervisor) tend(ctx context.Context, p plug) (plug, error) {
 func (s *supervisor) watchHealth(ctx context.Context, p plug) error {
 	timer := time.NewTimer(healthInterval)
 	defer timer.Stop()
+	lastWell := time.Now()
 	for misses := 0; ; {
 		suspected := s.suspected
 		if misses > 0 {
@@ -168,13 +203,20 @@ func (s *supervisor) watchHealth(ctx context.Context, p plug) error {
 		case <-timer.C:
 		case <-suspected:
 		}
-		interval := healthInterval
+		interval, moved := healthInterval, p.moved()
 		err := p.check(ctx, healthTimeout)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
-			misses = 0
+			misses, lastWell = 0, time.Now()
+			s.isWell()
+			if err = s.hung(p); err != nil {
+				return err
+			}
+		case errors.Is(err, shared.ErrNoAnswer) && p.moved() != moved && time.Since(lastWell) < s.silence:
+			// It is busy: it answered calls meanwhile.
+			interval = suspicion
 		default:
 			s.log.Warn("the plugin is not well", "misses", misses+1, "error", err)
 			if misses++; misses == healthMisses {
@@ -215,11 +257,33 @@ func (s *supervisor) recover(ctx context.Context, rest pause) (plug, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = s.serve(ctx, p); err != nil {
+	if err = s.begin(ctx, p); err != nil {
 		p.abort()
 		return nil, err
 	}
 	return p, nil
+}
+
+// begin is serve for a process whose health is watched meanwhile: what it missed
+// may take it as long as it likes, while it is well.
+func (s *supervisor) begin(ctx context.Context, p plug) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if err := s.watchHealth(watch, p); err != nil {
+			cancel(err)
+		}
+	}()
+	err := s.serve(ctx, p)
+	stop()
+	<-watched
+	if cause := context.Cause(ctx); err != nil && cause != nil && ctx.Err() != nil {
+		return cause
+	}
+	return err
 }
 
 func (s *supervisor) handOver(ctx context.Context, p plug, h handover) (plug, error) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
-	"github.com/harpia-go/harpia/shared"
 )
 
 // What becomes of calls that the plugin was sent and has not answered.
@@ -240,59 +239,4 @@ func TestCallersContextEndsFirst(t *testing.T) {
 			t.Errorf("the journal has %d entries", n)
 		}
 	})
-}
-
-// A write that gets no answer in the time that a call may take might be done
-// later, after newer ones: the process is ended, and memory takes the write.
-func TestWriteWithoutAnswerEndsTheProcess(t *testing.T) {
-	for _, fallback := range []Fallback{FallbackAuto, FallbackNone} {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakes{t: t, data: newData(t)}
-			s := openFake(t, Options{Fallback: fallback}, f.launch)
-			p := f.last()
-			p.wire.hold("Set", "k", false)
-			before := time.Now()
-			err := s.Set(t.Context(), "k", entry("v"))
-			if took := time.Since(before); took != shared.CallTimeout {
-				t.Errorf("it took %v", took)
-			}
-			if fallback == FallbackNone {
-				if !errors.Is(err, cache.ErrUnavailable) || isDead(p) {
-					t.Errorf("without memory: %v, and the process is dead: %v", err, isDead(p))
-				}
-				return
-			}
-			if err != nil || !isDead(p) {
-				t.Errorf("Set: %v, and the process is dead: %v", err, isDead(p))
-			}
-			finds(t, s, "k", "v")
-			time.Sleep(time.Second)
-			serves(t, s, 2)
-			finds(t, s, "k", "v")
-		})
-	}
-}
-
-// A read without an answer is a miss where memory may serve, and nobody is
-// ended for it; but the process's health is asked for.
-func TestReadWithoutAnswerIsAMiss(t *testing.T) {
-	for _, exclusive := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakes{t: t, make: func(p *fakePlug) { p.known.Exclusive = exclusive }}
-			s := openFake(t, Options{}, f.launch)
-			put(t, s, "k", "v")
-			checked := make(chan time.Time, 100)
-			f.last().answer(func(context.Context) error { checked <- time.Now(); return nil })
-			f.last().wire.hold("Get", "k", false)
-			_, ok, err := s.Get(t.Context(), "k")
-			if ok || exclusive != (err == nil) || (err != nil && !errors.Is(err, cache.ErrUnavailable)) {
-				t.Errorf("Get, of a store that is exclusive: %v: %v, %v", exclusive, ok, err)
-			}
-			now := time.Now()
-			serves(t, s, 1)
-			if len(checked) != 1 || !(<-checked).Equal(now) {
-				t.Errorf("there were %d checks", len(checked))
-			}
-		})
-	}
 }

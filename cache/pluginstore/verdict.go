@@ -25,8 +25,7 @@ func (s *Store) lost(ctx context.Context, r *route, err error) bool {
 	case s.route.Load() != r:
 		return true
 	case errors.Is(err, shared.ErrNoAnswer):
-		s.supervisor.suspect()
-		return false
+		return s.slowOrDead(ctx, r)
 	case errors.Is(err, shared.ErrBroken):
 		// Be the process alive, nobody knows what it is still doing.
 		s.fail(r, s.deathOf(ctx, r.plug, err))
@@ -38,6 +37,25 @@ func (s *Store) lost(ctx context.Context, r *route, err error) bool {
 	}
 	s.supervisor.suspect()
 	return false
+}
+
+// slowOrDead has the health of r's process checked after a call to it got no answer
+// in time, and reports whether the process is dead. Only where memory may serve, a
+// caller waits for that: if the process is dead, memory takes the call.
+func (s *Store) slowOrDead(ctx context.Context, r *route) (dead bool) {
+	well := s.supervisor.well()
+	s.supervisor.suspect()
+	if s.fallback() != FallbackMemory {
+		return false
+	}
+	select {
+	case <-well:
+		return false
+	case <-r.next:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func isDead(p plug) bool {

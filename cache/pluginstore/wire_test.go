@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 // wire is the store of a fakePlug: calls reach data unless the process is gone
 // or they are held on the way there or back.
 type wire struct {
+	*wireState
+	limit time.Duration // of a call
+}
+
+type wireState struct {
 	data *cache.Memory
 	gone <-chan struct{}
 
@@ -59,6 +65,14 @@ func (w *wire) add(h *held) *held {
 	return h
 }
 
+// release lets go what is held, and holds no more.
+func (w *wire) release(h *held) {
+	w.mu.Lock()
+	w.held = slices.DeleteFunc(w.held, func(is *held) bool { return is == h })
+	w.mu.Unlock()
+	close(h.let)
+}
+
 func (w *wire) holds(method, key string) *held {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +87,7 @@ func (w *wire) holds(method, key string) *held {
 // call does what a shared.Client would: within its own deadline, and with the
 // errors that it would have.
 func (w *wire) call(ctx context.Context, method, key string, do func() error) error {
-	own, cancel := context.WithTimeout(ctx, shared.CallTimeout)
+	own, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
 	h := w.holds(method, key)
 	if h != nil && h.done {
@@ -91,10 +105,22 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 		case <-h.let:
 		case <-gone:
 		case <-own.Done():
-			if err := ctx.Err(); err != nil {
-				return err
+			err := ctx.Err()
+			if err == nil {
+				err = fmt.Errorf("%w: the plugin fake: %w", cache.ErrUnavailable, shared.ErrNoAnswer)
 			}
-			return fmt.Errorf("%w: the plugin fake: %w", cache.ErrUnavailable, shared.ErrNoAnswer)
+			late := &lateCall{error: err}
+			go func() {
+				select {
+				case <-h.let:
+					if !h.done {
+						_ = do()
+					}
+					late.answer()
+				case <-w.gone:
+				}
+			}()
+			return late
 		}
 	}
 	select {
@@ -118,6 +144,34 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 		return nil
 	}
 	return do()
+}
+
+// lateCall is the error of a call that is done and answered when it is let go.
+type lateCall struct {
+	error
+	mu       sync.Mutex
+	answered bool
+	then     []func()
+}
+
+func (l *lateCall) Unwrap() error { return l.error }
+
+// OnAnswer is what shared.OnAnswer calls.
+func (l *lateCall) OnAnswer(then func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.then = append(l.then, then)
+	return !l.answered
+}
+
+func (l *lateCall) answer() {
+	l.mu.Lock()
+	then := l.then
+	l.answered = true
+	l.mu.Unlock()
+	for _, f := range then {
+		f()
+	}
 }
 
 // unsent is the error of a call that was not done.

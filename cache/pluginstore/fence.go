@@ -1,0 +1,177 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// fences keep later calls from the keys of calls that the plugin has not answered
+// in time. Such a call may still be done: without a fence its late effect could
+// land on top of a newer value, and calls on a key that hangs would pile up in the
+// plugin. A fence falls when the plugin answers, and the fences of a process end
+// with it.
+type fences struct {
+	// count is how many keys are fenced. While it is 0, which is nearly always, a
+	// call pays for one read of it.
+	count atomic.Int64
+
+	// fell is called with each key that has no fence any more.
+	fell func(key string)
+
+	mu   sync.Mutex
+	keys map[string]*fence
+}
+
+type fence struct {
+	calls int // not answered
+	since time.Time
+	down  chan struct{} // closed when all of them are answered
+}
+
+// raise fences the keys until the call that failed with err is answered. It
+// reports false if that call is not under way any more.
+func (f *fences) raise(err error, keys []string) bool {
+	f.mu.Lock() // lower, if it comes at once, comes after
+	defer f.mu.Unlock()
+	if !shared.OnAnswer(err, func() { f.lower(keys) }) {
+		return false
+	}
+	if f.keys == nil {
+		f.keys = make(map[string]*fence)
+	}
+	for _, key := range keys {
+		k := f.keys[key]
+		if k == nil {
+			k = &fence{since: time.Now(), down: make(chan struct{})}
+			f.keys[key] = k
+			f.count.Add(1)
+		}
+		k.calls++
+	}
+	return true
+}
+
+// lower takes one call from the fence of each key.
+func (f *fences) lower(keys []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range keys {
+		k := f.keys[key]
+		if k.calls--; k.calls > 0 {
+			continue
+		}
+		delete(f.keys, key)
+		f.count.Add(-1)
+		f.fell(key)
+		close(k.down)
+	}
+}
+
+// of returns the fence of key, or nil.
+func (f *fences) of(key string) *fence {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keys[key]
+}
+
+// oldest returns the fence that has stood longest, or nil.
+func (f *fences) oldest() *fence {
+	if f.count.Load() == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var oldest *fence
+	for _, k := range f.keys {
+		if oldest == nil || k.since.Before(oldest.since) {
+			oldest = k
+		}
+	}
+	return oldest
+}
+
+// err is the error of a call that the fence stands before.
+func (k *fence) err() error {
+	return fmt.Errorf("%w: a call on the key was given up %v ago, and the plugin has not answered it yet",
+		cache.ErrUnavailable, time.Since(k.since).Round(time.Millisecond))
+}
+
+// pass waits until no fence stands before a call on the key. It reports false if
+// r is not the route any more.
+func (r *route) pass(ctx context.Context, key string) (bool, error) {
+	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+		return true, nil
+	}
+	return r.passAll(ctx, func() *fence { return r.inFlight.fences.of(key) })
+}
+
+// passWrites is pass for a batch.
+func (r *route) passWrites(ctx context.Context, writes []keyEntry) (bool, error) {
+	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+		return true, nil
+	}
+	return r.passAll(ctx, func() *fence {
+		for _, w := range writes {
+			if k := r.inFlight.fences.of(w.key); k != nil {
+				return k
+			}
+		}
+		return nil
+	})
+}
+
+// passKeys is pass for a batch of reads.
+func (r *route) passKeys(ctx context.Context, keys []string) (bool, error) {
+	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+		return true, nil
+	}
+	return r.passAll(ctx, func() *fence {
+		for _, key := range keys {
+			if k := r.inFlight.fences.of(key); k != nil {
+				return k
+			}
+		}
+		return nil
+	})
+}
+
+// passAll waits until stands returns nil, as long as ctx lets it and
+// shared.CallTimeout at most.
+func (r *route) passAll(ctx context.Context, stands func() *fence) (bool, error) {
+	timer := time.NewTimer(shared.CallTimeout)
+	defer timer.Stop()
+	for {
+		k := stands()
+		if k == nil {
+			return true, nil
+		}
+		select {
+		case <-k.down:
+		case <-r.next:
+			return false, nil
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return false, fmt.Errorf("%w (%w)", k.err(), ctx.Err())
+			}
+			return false, ctx.Err()
+		case <-timer.C:
+			return false, k.err()
+		}
+	}
+}
+
+// keysOf returns the keys of the writes.
+func keysOf(writes []keyEntry) []string {
+	keys := make([]string, len(writes))
+	for i := range writes {
+		keys[i] = writes[i].key
+	}
+	return keys
+}

@@ -1,0 +1,228 @@
+package pluginstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/shared"
+)
+
+// A call that takes too long fails alone: its process lives, and no other key
+// notices. Later calls on its key wait, so a late effect is never on top of a newer
+// value.
+func TestSlowWriteFailsAlone(t *testing.T) {
+	for _, o := range []Options{{}, {Fallback: FallbackNone}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, data: newData(t)}
+			s := openFake(t, o, f.launch)
+			put(t, s, "normal", "v")
+			held := f.last().wire.hold("Set", "slow", false)
+			before := time.Now()
+			err := s.Set(t.Context(), "slow", entry("first"))
+			if took := time.Since(before); took != shared.CallTimeout {
+				t.Errorf("it took %v", took)
+			}
+			if !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "unknown") {
+				t.Errorf("the slow write: %v", err)
+			}
+			for _, call := range map[string]func() error{
+				"Get":       func() error { _, _, err := s.Get(t.Context(), "slow"); return err },
+				"Set":       func() error { return s.Set(t.Context(), "slow", entry("x")) },
+				"GetMany":   func() error { _, err := s.GetMany(t.Context(), []string{"normal", "slow"}); return err },
+				"SetMany":   func() error { return s.SetMany(t.Context(), []cache.Item{{Key: "slow"}}) },
+				"Increment": func() error { _, _, err := s.Increment(t.Context(), "slow", 1, time.Time{}); return err },
+				"Clear":     func() error { return s.Clear(t.Context(), "") },
+			} {
+				before := time.Now()
+				if err := call(); !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "has not answered it yet") {
+					t.Errorf("another call on the key: %v", err)
+				}
+				if took := time.Since(before); took != shared.CallTimeout {
+					t.Errorf("it took %v", took)
+				}
+			}
+			if n := len(held.arrived); n != 1 {
+				t.Errorf("%d calls on the slow key are in the plugin", n)
+			}
+			before = time.Now()
+			finds(t, s, "normal", "v")
+			put(t, s, "normal", "w")
+			if took := time.Since(before); took != 0 {
+				t.Errorf("another key took %v", took)
+			}
+			second := async(func() error { return s.Set(t.Context(), "slow", entry("second")) })
+			synctest.Wait()
+			f.last().wire.release(held)
+			if err := errorOf(t, second); err != nil {
+				t.Errorf("after the answer: %v", err)
+			}
+			finds(t, s, "slow", "second")
+			serves(t, s, 1)
+			if n := len(f.last().wire.held); n != 0 || s.route.Load().inFlight.fences.count.Load() != 0 {
+				t.Error("a fence stands, and nothing is under way")
+			}
+		})
+	}
+}
+
+// The end of a caller's context fences the key as well.
+func TestNothingOvertakesAWriteThatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		s := openFake(t, Options{}, f.launch)
+		held := f.last().wire.hold("Set", "k", false)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := async(func() error { return s.Set(ctx, "k", entry("first")) })
+		synctest.Wait()
+		cancel()
+		if err := errorOf(t, first); !errors.Is(err, context.Canceled) {
+			t.Errorf("the write that was given up: %v", err)
+		}
+		brief, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, _, err := s.Get(brief, "k"); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("a read before the answer: %v", err)
+		}
+		second := async(func() error { return s.Set(t.Context(), "k", entry("second")) })
+		synctest.Wait()
+		f.last().wire.release(held)
+		if err := errorOf(t, second); err != nil {
+			t.Errorf("the second write: %v", err)
+		}
+		finds(t, s, "k", "second")
+		// Nothing is left of it at a death: the key is not emptied.
+		held = f.last().wire.hold("Set", "k", true)
+		third := async(func() error { return s.Set(t.Context(), "k", entry("third")) })
+		<-held.arrived
+		f.last().die()
+		if err := errorOf(t, third); err != nil {
+			t.Errorf("the third write: %v", err)
+		}
+		finds(t, s, "k", "third")
+	})
+}
+
+// A process that has died takes its fences with it, and what was given up is
+// either done or not.
+func TestFencesEndWithTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		s := openFake(t, Options{}, f.launch)
+		put(t, s, "k", "before")
+		f.last().wire.hold("Set", "k", false)
+		if err := s.Set(t.Context(), "k", entry("late")); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("Set: %v", err)
+		}
+		waiting := async(func() error { return s.Set(t.Context(), "k", entry("newer")) })
+		synctest.Wait()
+		f.last().die()
+		if err := errorOf(t, waiting); err != nil {
+			t.Errorf("a write that waited for the answer: %v", err)
+		}
+		time.Sleep(time.Second)
+		serves(t, s, 2)
+		finds(t, s, "k", "newer")
+	})
+}
+
+// A process that answers neither the call nor health checks is dead, and memory
+// takes the call.
+func TestWriteToAFrozenProcessGoesToMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		s := openFake(t, Options{Restart: Restart{MinDelay: time.Hour, MaxDelay: time.Hour}}, f.launch)
+		put(t, s, "read", "v")
+		p := f.last()
+		p.answer(silent)
+		p.wire.hold("Set", anyKey, false)
+		p.wire.hold("Get", anyKey, false)
+		read := async(func() error { _, _, err := s.Get(t.Context(), "read"); return err })
+		if err := s.Set(t.Context(), "k", entry("v")); err != nil {
+			t.Errorf("Set: %v", err)
+		}
+		if !isDead(p) {
+			t.Error("the process lives")
+		}
+		if err := errorOf(t, read); err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		finds(t, s, "k", "v")
+		finds(t, s, "read", "")
+	})
+}
+
+// A read without an answer is an outage and no miss, and ends no process; but the
+// process's health is asked for.
+func TestReadWithoutAnswerFailsAlone(t *testing.T) {
+	for _, exclusive := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, make: func(p *fakePlug) { p.known.Exclusive = exclusive }}
+			s := openFake(t, Options{}, f.launch)
+			put(t, s, "k", "v")
+			checked := make(chan time.Time, 100)
+			f.last().answer(func(context.Context) error { checked <- time.Now(); return nil })
+			held := f.last().wire.hold("Get", "k", false)
+			if _, ok, err := s.Get(t.Context(), "k"); ok || !errors.Is(err, cache.ErrUnavailable) {
+				t.Errorf("Get, of a store that is exclusive: %v: %v, %v", exclusive, ok, err)
+			}
+			now := time.Now()
+			serves(t, s, 1)
+			if len(checked) != 1 || !(<-checked).Equal(now) {
+				t.Errorf("there were %d checks", len(checked))
+			}
+			f.last().wire.release(held)
+			finds(t, s, "k", "v")
+		})
+	}
+}
+
+// A call that hangs for ever costs its key, and the process after Options.Hang.
+func TestHangEndsTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		s := openFake(t, Options{Hang: time.Minute}, f.launch)
+		f.last().wire.hold("Set", "k", false)
+		if err := s.Set(t.Context(), "k", entry("v")); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("Set: %v", err)
+		}
+		time.Sleep(time.Minute - healthInterval)
+		serves(t, s, 1)
+		time.Sleep(3 * healthInterval)
+		serves(t, s, 2)
+		if err := s.Status().Err; err == nil || !strings.Contains(err.Error(), "has not answered a call for more than 1m0s") {
+			t.Errorf("the status has the error %v", err)
+		}
+	})
+}
+
+// What is slow in a replay holds up neither the rest of it nor the calls, and ends
+// no process.
+func TestReplayGoesOnPastASlowKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		var held *held
+		s := openFake(t, Options{}, f.launch)
+		f.make = func(p *fakePlug) {
+			p.known.Capabilities &^= cache.CanBatch
+			held = p.wire.hold("Set", "slow", false)
+		}
+		f.last().die()
+		synctest.Wait()
+		put(t, s, "slow", "v")
+		put(t, s, "normal", "v")
+		time.Sleep(time.Minute)
+		finds(t, s, "slow", "v")
+		finds(t, f.data, "normal", "v")
+		if n := f.count(); n != 2 {
+			t.Errorf("%d processes were started", n)
+		}
+		f.last().wire.release(held)
+		serves(t, s, 2)
+		finds(t, s, "slow", "v")
+	})
+}
