@@ -54,7 +54,7 @@ type Client struct {
 	lanes *lanes
 	// counts tells what was never sent, once the plugin has ended.
 	counts *hostCounts
-	// bytes are what the large calls under way carry, or may bring back.
+	// bytes are what the large calls under way carry, or bring back.
 	bytes *atomic.Int64
 	// answers counts what came back over gRPC.
 	answers *atomic.Uint64
@@ -174,8 +174,8 @@ func (c *Client) Patient() *Client {
 // it: it fits the lane's 32 bits of milliseconds.
 const patience = 30 * 24 * time.Hour
 
-// limit is how long a call may take that carries so many bytes itself, with the
-// large ones under way.
+// limit is how long a call may take that may bring back so many bytes, with what
+// the calls under way carry.
 func (c *Client) limit(bytes int) time.Duration {
 	if c.patient {
 		return patience
@@ -236,7 +236,7 @@ func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error)
 		return cache.Entry{Value: a.rest, Expires: fromMillis(a.expires)}, a.flags&flagTrue != 0, err
 	}
 	// An answer may be as large as the limit.
-	r, err := unary(ctx, c, c.info.Limits.MaxValue, func(ctx context.Context) (*storepb.GetResponse, error) {
+	r, err := unary(ctx, c, 0, c.info.Limits.MaxValue, func(ctx context.Context) (*storepb.GetResponse, error) {
 		return c.rpc.Get(ctx, &storepb.GetRequest{Key: []byte(key)}, c.recv)
 	})
 	if err != nil {
@@ -255,7 +255,7 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneSet, key: key, value: e.Value, expires: toMillis(e.Expires)})
 		return err
 	}
-	_, err := unary(ctx, c, len(e.Value), func(ctx context.Context) (*storepb.SetResponse, error) {
+	_, err := unary(ctx, c, len(e.Value), 0, func(ctx context.Context) (*storepb.SetResponse, error) {
 		return c.rpc.Set(ctx, &storepb.SetRequest{Key: []byte(key), Entry: toEntry(e)})
 	})
 	return err
@@ -270,7 +270,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneDelete, key: key})
 		return err
 	}
-	_, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.DeleteResponse, error) {
+	_, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.DeleteResponse, error) {
 		return c.rpc.Delete(ctx, &storepb.DeleteRequest{Key: []byte(key)})
 	})
 	return err

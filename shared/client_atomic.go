@@ -19,7 +19,7 @@ func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bo
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneAdd, key: key, value: e.Value, expires: toMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	r, err := unary(ctx, c, len(e.Value), func(ctx context.Context) (*storepb.SetIfAbsentResponse, error) {
+	r, err := unary(ctx, c, len(e.Value), 0, func(ctx context.Context) (*storepb.SetIfAbsentResponse, error) {
 		return c.rpc.SetIfAbsent(ctx, &storepb.SetIfAbsentRequest{Key: []byte(key), Entry: toEntry(e)})
 	})
 	return r.GetStored(), err
@@ -38,7 +38,7 @@ func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e c
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwap, key: key, old: old, value: e.Value, expires: toMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	r, err := unary(ctx, c, len(old)+len(e.Value), func(ctx context.Context) (*storepb.CompareAndSwapResponse, error) {
+	r, err := unary(ctx, c, len(old)+len(e.Value), 0, func(ctx context.Context) (*storepb.CompareAndSwapResponse, error) {
 		return c.rpc.CompareAndSwap(ctx, &storepb.CompareAndSwapRequest{Key: []byte(key), Old: old, Entry: toEntry(e)})
 	})
 	return r.GetSwapped(), err
@@ -56,7 +56,7 @@ func (c *Client) CompareAndDelete(ctx context.Context, key string, old []byte) (
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwapDel, key: key, old: old})
 		return a.flags&flagTrue != 0, err
 	}
-	r, err := unary(ctx, c, len(old), func(ctx context.Context) (*storepb.CompareAndDeleteResponse, error) {
+	r, err := unary(ctx, c, len(old), 0, func(ctx context.Context) (*storepb.CompareAndDeleteResponse, error) {
 		return c.rpc.CompareAndDelete(ctx, &storepb.CompareAndDeleteRequest{Key: []byte(key), Old: old})
 	})
 	return r.GetDeleted(), err
@@ -77,7 +77,7 @@ func (c *Client) Increment(ctx context.Context, key string, delta int64, expires
 		}
 		return int64(binary.LittleEndian.Uint64(a.rest)), fromMillis(a.expires), nil
 	}
-	r, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.IncrementResponse, error) {
+	r, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.IncrementResponse, error) {
 		return c.rpc.Increment(ctx, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
 	})
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneTouch, key: key, expires: toMillis(expires)})
 		return a.flags&flagTrue != 0, err
 	}
-	r, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.TouchResponse, error) {
+	r, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.TouchResponse, error) {
 		return c.rpc.Touch(ctx, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
 	})
 	return r.GetFound(), err

@@ -35,7 +35,7 @@ func (c *Client) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, er
 }
 
 func (c *Client) getSome(ctx context.Context, keys []string) ([]cache.Lookup, error) {
-	r, err := unary(ctx, c, c.info.Limits.MaxValue+batchBytes, func(ctx context.Context) (*storepb.GetManyResponse, error) {
+	r, err := unary(ctx, c, 0, c.info.Limits.MaxValue+batchBytes, func(ctx context.Context) (*storepb.GetManyResponse, error) {
 		return c.rpc.GetMany(ctx, &storepb.GetManyRequest{Keys: toKeys(keys)}, c.recv)
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *Client) SetMany(ctx context.Context, items []cache.Item) error {
 			size += len(it.Entry.Value)
 			r.Items = append(r.Items, &storepb.SetRequest{Key: []byte(it.Key), Entry: toEntry(it.Entry)})
 		}
-		_, err := unary(ctx, c, size, func(ctx context.Context) (*storepb.SetManyResponse, error) { return c.rpc.SetMany(ctx, r) })
+		_, err := unary(ctx, c, size, 0, func(ctx context.Context) (*storepb.SetManyResponse, error) { return c.rpc.SetMany(ctx, r) })
 		if err != nil {
 			return c.failedBatch(err, r.GetNumber(), first)
 		}
@@ -96,7 +96,7 @@ func (c *Client) DeleteMany(ctx context.Context, keys []string) error {
 	for first := true; len(keys) > 0; first = false {
 		n := chunk(len(keys), func(i int) int { return len(keys[i]) })
 		r := &storepb.DeleteManyRequest{Keys: toKeys(keys[:n]), Number: c.counts.batches.Add(1)}
-		_, err := unary(ctx, c, 0, func(ctx context.Context) (*storepb.DeleteManyResponse, error) { return c.rpc.DeleteMany(ctx, r) })
+		_, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.DeleteManyResponse, error) { return c.rpc.DeleteMany(ctx, r) })
 		if err != nil {
 			return c.failedBatch(err, r.GetNumber(), first)
 		}

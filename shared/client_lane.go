@@ -28,7 +28,11 @@ func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer
 	}
 	a, err := c.do(ctx, to, r, carries)
 	if err == nil && a.flags&flagTooLarge != 0 {
-		a, err = c.do(ctx, l.large, r, c.info.Limits.MaxValue)
+		size := c.info.Limits.MaxValue
+		if a.expires > 0 {
+			size = int(min(a.expires, int64(size))) // what the plugin says
+		}
+		a, err = c.do(ctx, l.large, r, size)
 	}
 	switch {
 	case err == nil && a.status == codes.OK:
@@ -43,7 +47,7 @@ func (l *lanes) call(ctx context.Context, c *Client, r *laneRequest) (laneAnswer
 	return laneAnswer{}, err
 }
 
-// do sends a request that carries, or may bring back, so many bytes.
+// do sends a request that carries, or brings back, so many bytes.
 func (c *Client) do(ctx context.Context, to *lane, r *laneRequest, bytes int) (laneAnswer, error) {
 	if bytes <= laneSmall {
 		return to.do(ctx, r, c.limit(0))

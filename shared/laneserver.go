@@ -180,7 +180,7 @@ func (s *laneServer) found(e cache.Entry, found bool) laneAnswer {
 	case !found:
 		return laneAnswer{}
 	case len(e.Value) > s.longest && s.longest < s.info.Load().Limits.MaxValue:
-		return laneAnswer{flags: flagTooLarge}
+		return laneAnswer{flags: flagTooLarge, expires: int64(len(e.Value))}
 	}
 	return laneAnswer{flags: flagTrue, rest: e.Value, expires: toMillis(e.Expires)}
 }

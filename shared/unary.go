@@ -16,19 +16,19 @@ import (
 // host could not learn when the plugin has answered.
 const timeoutKey = "harpia-timeout-ms"
 
-// unary makes a call over gRPC that carries, or may bring back, so many bytes. It
-// returns at the call's limit or at the end of ctx; the answer is awaited all the
+// unary makes a call over gRPC that carries so many bytes, and may bring back as
+// many as brings. It returns at the call's limit or at the end of ctx; the answer is awaited all the
 // same, since the call is pending until then.
-func unary[A any](ctx context.Context, c *Client, bytes int, rpc func(context.Context) (A, error)) (A, error) {
+func unary[A any](ctx context.Context, c *Client, carries, brings int, rpc func(context.Context) (A, error)) (A, error) {
 	var none A
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	if bytes > laneSmall {
-		c.bytes.Add(int64(bytes))
-		defer c.bytes.Add(-int64(bytes))
+	if carries > laneSmall {
+		c.bytes.Add(int64(carries))
+		defer c.bytes.Add(-int64(carries))
 	}
-	limit := c.limit(0)
+	limit := c.limit(brings)
 	left := limit
 	if d, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(d))
