@@ -26,6 +26,9 @@ type wireState struct {
 	mu   sync.Mutex
 	held []*held
 	fail func(method, key string) error
+	// late is how long a call takes until it is done, and its answer after that;
+	// nil: no time.
+	late func() (before, after time.Duration)
 }
 
 // failing makes the calls that fail returns an error for fail.
@@ -89,6 +92,9 @@ func (w *wire) holds(method, key string) *held {
 func (w *wire) call(ctx context.Context, method, key string, do func() error) error {
 	own, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
+	if w.late != nil {
+		return w.lateCall(ctx, own, do)
+	}
 	h := w.holds(method, key)
 	if h != nil && h.done {
 		if err := do(); err != nil {
@@ -144,6 +150,43 @@ func (w *wire) call(ctx context.Context, method, key string, do func() error) er
 		return nil
 	}
 	return do()
+}
+
+// lateCall makes a call that is late.
+func (w *wire) lateCall(ctx, own context.Context, do func() error) error {
+	before, after := w.wireState.late()
+	late, answer, answered := &lateCall{}, make(chan error, 1), make(chan struct{})
+	late.OnAnswer(func() { close(answered) })
+	go func() {
+		for _, wait := range []time.Duration{before, after} {
+			select {
+			case <-time.After(wait):
+			case <-w.gone:
+				return
+			}
+			select {
+			case <-w.gone:
+				return
+			default:
+			}
+			if do != nil {
+				answer <- do()
+				do = nil
+			}
+		}
+		late.answer()
+	}()
+	select {
+	case <-answered:
+		return <-answer
+	case <-w.gone:
+		return fmt.Errorf("%w: %w", cache.ErrUnavailable, shared.ErrBroken)
+	case <-own.Done():
+	}
+	if late.error = ctx.Err(); late.error == nil {
+		late.error = fmt.Errorf("%w: the plugin fake: %w", cache.ErrUnavailable, shared.ErrNoAnswer)
+	}
+	return late
 }
 
 // lateCall is the error of a call that is done and answered when it is let go.
