@@ -62,6 +62,7 @@ func (i Info) toWire() *storepb.DescribeResponse {
 		Version:   i.Version,
 		MaxValue:  int64(i.Limits.MaxValue),
 		Exclusive: i.Exclusive,
+		Durable:   i.Durable,
 	}
 	for bit, c := range wireCapabilities {
 		if i.Capabilities.Has(1 << bit) {
@@ -94,7 +95,7 @@ func infoFromWire(r *storepb.DescribeResponse) (Info, error) {
 		}
 	}
 	i := Info{
-		Description: Description{Name: r.GetName(), Version: r.GetVersion(), Exclusive: r.GetExclusive()},
+		Description: Description{Name: r.GetName(), Version: r.GetVersion(), Exclusive: r.GetExclusive(), Durable: r.GetDurable()},
 		Limits:      cache.Limits{MaxValue: cache.DefaultMaxValue},
 	}
 	if n := r.GetMaxValue(); n > 0 {

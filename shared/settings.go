@@ -24,6 +24,10 @@ type Description struct {
 	// assumes that others change the data, and promises less while the plugin
 	// is down.
 	Exclusive bool
+	// Durable promises that what the store acknowledged survives the death of its
+	// process. Of a store that is not durable the host may give up data to stay
+	// available; of a durable one it gives up availability only.
+	Durable bool
 	// Settings are those that Configure takes.
 	Settings []Setting
 }

@@ -120,7 +120,7 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 type counted struct {
 	// pass waits behind fences; see route.pass.
 	pass    func(context.Context, *route) (bool, error)
-	enter   func(*inFlight) bool
+	enter   func(*inFlight) (bool, <-chan struct{}) // see inFlight.begin
 	leave   func(*inFlight)
 	abandon func(*route)
 	// key is fenced if there is no answer; "": none is.
@@ -133,12 +133,12 @@ var (
 	onAllKeys = counted{
 		// What a fence stands for must not be done after the call.
 		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, r.inFlight.fences.oldest) },
-		enter:   (*inFlight).beginAll,
+		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.beginAll(), nil },
 		leave:   (*inFlight).endAll,
 		abandon: func(r *route) { r.inFlight.abandonAll() },
 	}
-	onNoKey    = counted{pass: unfenced, enter: (*inFlight).enter, leave: (*inFlight).leave, abandon: func(*route) {}}
-	notCounted = counted{pass: unfenced, enter: func(*inFlight) bool { return true }, leave: func(*inFlight) {}, abandon: func(*route) {}}
+	onNoKey    = counted{pass: unfenced, enter: func(f *inFlight) (bool, <-chan struct{}) { return f.enter(), nil }, leave: (*inFlight).leave, abandon: func(*route) {}}
+	notCounted = counted{pass: unfenced, enter: func(*inFlight) (bool, <-chan struct{}) { return true, nil }, leave: func(*inFlight) {}, abandon: func(*route) {}}
 )
 
 func unfenced(context.Context, *route) (bool, error) { return true, nil }
@@ -146,7 +146,7 @@ func unfenced(context.Context, *route) (bool, error) { return true, nil }
 func onKey(key string) counted {
 	return counted{
 		pass:    func(ctx context.Context, r *route) (bool, error) { return r.pass(ctx, key) },
-		enter:   func(f *inFlight) bool { return f.begin(key) },
+		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.begin(key, nil) },
 		leave:   func(f *inFlight) { f.end(key) },
 		abandon: func(r *route) { r.abandon([]keyEntry{{key: key}}) },
 		key:     key,
@@ -169,8 +169,14 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		}
 		if ok, err := count.pass(ctx, r); err != nil {
 			return err
-		} else if !ok || !count.enter(r.inFlight) {
+		} else if !ok {
 			continue // the route is another by now
+		}
+		if ok, busy := count.enter(r.inFlight); !ok {
+			if err := r.awaitTurn(ctx, busy); err != nil {
+				return err
+			}
+			continue
 		}
 		sent++
 		c, err := s.once(ctx, r, count, call)

@@ -18,6 +18,9 @@ type bridge struct {
 	number   uint64 // of the outage, from 1
 	memory   *cache.Memory
 	maxValue int
+	// forgets is called when the journal drops a value for the first time.
+	forgets func()
+	warned  bool
 
 	mu      sync.Mutex
 	journal journal
@@ -33,22 +36,35 @@ type bridge struct {
 	sealed bool
 }
 
-func newBridge(number uint64, limits JournalLimits, canClear bool, maxValue int) *bridge {
+func newBridge(number uint64, limits JournalLimits, canClear, keeps bool, maxValue int) *bridge {
 	m, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: limits.Bytes})
 	if err != nil {
 		panic(err) // the limits were checked
 	}
-	return &bridge{number: number, memory: m, maxValue: maxValue, journal: journal{limits: limits, canClear: canClear}}
+	return &bridge{number: number, memory: m, maxValue: maxValue, forgets: func() {}, journal: journal{limits: limits, canClear: canClear, keeps: keeps}}
 }
 
 // get returns what was written under key since the plugin is down.
 func (b *bridge) get(ctx context.Context, key string) (cache.Entry, bool, error) {
 	e, ok, err := b.memory.Get(ctx, key)
-	if errors.Is(err, cache.ErrClosed) {
+	switch {
+	case errors.Is(err, cache.ErrClosed):
 		return cache.Entry{}, false, nil // the bridge has ended
+	case ok || err != nil:
+		return e, ok, err
 	}
-	return e, ok, err
+	// Memory may have evicted what the journal has.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w, _ := b.journal.of(key)
+	if !w.set || w.entry.Expired(time.Now()) {
+		return cache.Entry{}, false, nil
+	}
+	return w.entry, true, nil
 }
+
+// errFull: the write does not fit the journal.
+var errFull = fmt.Errorf("%w: the plugin is down, and the journal of what it is still to be sent is full", cache.ErrUnavailable)
 
 // write sets key to e, or empties it if e is nil. It reports false if the
 // bridge has ended: the plugin serves again.
@@ -161,7 +177,11 @@ func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 // apply changes memory and journal together.
 func (b *bridge) apply(key string, e *cache.Entry) error {
 	if !b.journal.note(key, e) {
-		return fmt.Errorf("%w: the plugin is down, and too many keys were written meanwhile", cache.ErrUnavailable)
+		return errFull
+	}
+	if !b.warned && (b.journal.dropped > 0 || b.journal.clear) {
+		b.warned = true
+		b.forgets()
 	}
 	ctx := context.Background()
 	if e != nil && b.memory.Set(ctx, key, *e) == nil {

@@ -63,7 +63,7 @@ var errCrashed = fmt.Errorf("%w: crashed", cache.ErrUnavailable)
 func TestWritersWaitForTheLastBatchOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, false, 1<<20)
 		store := &fickle{Memory: newData(t)}
 		write := func(key string) <-chan error {
 			return async(func() error {
@@ -130,7 +130,7 @@ var errEnded = errors.New("the bridge has ended")
 // no write waits long.
 func TestReplayOfAHostThatWritesFaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, false, 1<<20)
 		const first, writers = 2 * replayBatch, 20
 		for i := range first {
 			if _, err := b.write(t.Context(), fmt.Sprint(i), nil); err != nil {
@@ -182,7 +182,7 @@ func TestReplayOfAHostThatWritesFaster(t *testing.T) {
 // Behind the gate of a slow plugin no write waits long.
 func TestGateOfASlowPlugin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, 1<<20)
+		b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, false, 1<<20)
 		for i := range 400 {
 			if _, err := b.write(t.Context(), fmt.Sprint(i), nil); err != nil {
 				t.Fatal(err)
@@ -211,7 +211,7 @@ func TestGateOfASlowPlugin(t *testing.T) {
 // others in.
 func TestGateOpensWhenReplayFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, 1<<20)
+		b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, false, 1<<20)
 		if _, err := b.write(t.Context(), "k", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestGateOpensWhenReplayFails(t *testing.T) {
 
 // An entry that the store does not take is emptied there: what it had is older.
 func TestReplayOfAnEntryThatIsRefused(t *testing.T) {
-	b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, 1<<20)
+	b := newBridge(1, JournalLimits{Entries: 10, Bytes: 1 << 20}, true, false, 1<<20)
 	store := &refuses{newData(t)}
 	for _, key := range []string{"good", "bad"} {
 		put(t, store.Memory, key, "before")
@@ -285,7 +285,7 @@ func (r *refuses) SetMany(ctx context.Context, items []cache.Item) error {
 
 // A store that is to be cleared, and could not be, is still to be cleared.
 func TestClearThatFailsIsRepeated(t *testing.T) {
-	b := newBridge(1, JournalLimits{Entries: 1, Bytes: 1 << 20}, true, 1<<20)
+	b := newBridge(1, JournalLimits{Entries: 1, Bytes: 1 << 20}, true, false, 1<<20)
 	store := &fickle{Memory: newData(t)}
 	put(t, store.Memory, "0", "stale")
 	for i := range 11 {

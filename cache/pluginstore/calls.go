@@ -126,8 +126,13 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 		if r.bridge == nil {
 			if ok, err := r.passWrites(ctx, writes); err != nil {
 				return err
-			} else if !ok || !r.begin(writes) {
+			} else if !ok {
 				continue // the route is another by now
+			}
+			if ok, err := r.begin(ctx, writes); err != nil {
+				return err
+			} else if !ok {
+				continue
 			}
 			sent++
 			var c *doubt
@@ -146,6 +151,13 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 		}
 		for i, w := range writes {
 			ok, err := r.bridge.write(ctx, w.key, w.entry)
+			if errors.Is(err, errFull) && s.Info().Durable {
+				// It is not acknowledged before the plugin has it.
+				if err := s.awaitPlugin(ctx, err); err != nil {
+					return err
+				}
+				ok, err = false, nil
+			}
 			if err != nil {
 				return err
 			}
@@ -190,7 +202,10 @@ func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err err
 	if c := s.doubt(r, writes, err); c != nil {
 		return c, nil
 	}
-	for _, w := range writes {
+	for i, w := range writes {
+		if r.inFlight.oneByOne && writesKey(writes[i+1:], w.key) {
+			continue // the last of a batch counts
+		}
 		if err := s.unknown(r, w.key, w.entry, err); err != nil {
 			return nil, err
 		}

@@ -10,7 +10,12 @@ import (
 
 // fallback is what serves while the plugin, which is known, does not.
 func (s *Store) fallback() Fallback {
-	switch info := s.info.Load(); {
+	return s.fallbackOf(s.info.Load())
+}
+
+// fallbackOf is fallback for a plugin that says so of itself, or nil.
+func (s *Store) fallbackOf(info *shared.Info) Fallback {
+	switch {
 	case s.o.Fallback != FallbackAuto:
 		return s.o.Fallback
 	case info != nil && info.Exclusive:
@@ -63,7 +68,12 @@ func (s *Store) newBridge() *bridge {
 	info := s.Info()
 	// Clearing a store that others use would take what is theirs.
 	canClear := info.Exclusive && info.Capabilities&(cache.CanClear|cache.CanScan) != 0
-	return newBridge(s.outages.Add(1), s.o.Journal, canClear, info.Limits.MaxValue)
+	b := newBridge(s.outages.Add(1), s.o.Journal, canClear, info.Durable, info.Limits.MaxValue)
+	b.forgets = func() {
+		s.board.log.Warn("the journal is full: keys that are written while the plugin is down lose their values",
+			"entries", s.o.Journal.Entries, "bytes", s.o.Journal.Bytes)
+	}
+	return b
 }
 
 // down tells those who wait, and those whom memory cannot serve, why the
@@ -83,7 +93,7 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 	info := p.info()
 	next := &route{plug: p}
 	if p.died() != nil {
-		next.inFlight = newInFlight()
+		next.inFlight = newInFlight(info.Durable && s.fallbackOf(&info) == FallbackMemory)
 	}
 	for {
 		old := s.route.Load()

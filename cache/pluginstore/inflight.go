@@ -13,6 +13,10 @@ import (
 type inFlight struct {
 	seed    maphash.Seed
 	stripes [64]stripe
+	// oneByOne: the writes of a key wait for each other. Of two in flight together
+	// when the process dies nobody knows the order, and a durable store must not
+	// lose both.
+	oneByOne bool
 	// Each is added under a stripe's lock, before that stripe is closed.
 	writes sync.WaitGroup
 	others sync.WaitGroup // calls that write nothing
@@ -36,13 +40,15 @@ type keyInFlight struct {
 	writes     int
 	overlapped bool // since the first of them began, there were two at once
 	abandoned  bool
+	call       *keyEntry     // the first of the batch that writes it, if it is one by one
+	over       chan struct{} // not nil: another write waits; closed when one has ended
 }
 
 // abandonedKeys bounds those that are remembered of a stripe.
 const abandonedKeys = 1024
 
-func newInFlight() *inFlight {
-	f := &inFlight{seed: maphash.MakeSeed()}
+func newInFlight(oneByOne bool) *inFlight {
+	f := &inFlight{seed: maphash.MakeSeed(), oneByOne: oneByOne}
 	for i := range f.stripes {
 		f.stripes[i].keys = make(map[string]keyInFlight)
 	}
@@ -54,24 +60,35 @@ func (f *inFlight) stripe(key string) *stripe {
 	return &f.stripes[maphash.String(f.seed, key)%uint64(len(f.stripes))]
 }
 
-// begin counts a write of key that is to be sent, and reports false if the
-// process is to be sent nothing any more.
-func (f *inFlight) begin(key string) bool {
+// begin counts a write of key that is to be sent, and reports false if it is not to
+// be: the process is to be sent nothing any more, or, if the channel is not nil,
+// another write of the key is in flight until that is closed. A batch, which call
+// names, does not wait for itself.
+func (f *inFlight) begin(key string, call *keyEntry) (bool, <-chan struct{}) {
 	s := f.stripe(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		return false, nil
 	}
 	k := s.keys[key]
+	own := f.oneByOne && k.writes > 0 && call != nil && k.call == call
+	if f.oneByOne && k.writes > 0 && !own {
+		if k.over == nil {
+			k.over = make(chan struct{})
+			s.keys[key] = k
+		}
+		return false, k.over
+	}
 	if k.abandoned && k.writes == 0 {
 		s.adrift--
 	}
-	k.overlapped = k.overlapped || k.writes > 0 || s.clears > 0
+	k.overlapped = k.overlapped || k.writes > 0 && !own || s.clears > 0
+	k.call = call
 	k.writes++
 	s.keys[key] = k
 	f.writes.Add(1)
-	return true
+	return true, nil
 }
 
 // abandon tells of a write of key, which is in flight, that it will end without
@@ -120,6 +137,10 @@ func (f *inFlight) end(key string) {
 	s.mu.Lock()
 	k := s.keys[key]
 	k.writes--
+	if k.over != nil {
+		close(k.over)
+		k.over = nil
+	}
 	switch {
 	case k.writes > 0:
 		s.keys[key] = k

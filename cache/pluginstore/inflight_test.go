@@ -8,8 +8,13 @@ import (
 	"testing/synctest"
 )
 
+func begins(f *inFlight, key string) bool {
+	ok, _ := f.begin(key, nil)
+	return ok
+}
+
 func TestInFlightOverlaps(t *testing.T) {
-	f := newInFlight()
+	f := newInFlight(false)
 	is := func(what, key string, want bool) {
 		t.Helper()
 		if got := f.overlapped(key); got != want {
@@ -18,7 +23,7 @@ func TestInFlightOverlaps(t *testing.T) {
 	}
 	begin := func(key string) {
 		t.Helper()
-		if !f.begin(key) {
+		if !begins(f, key) {
 			t.Fatal("nothing more may begin")
 		}
 	}
@@ -48,12 +53,12 @@ func TestInFlightOverlaps(t *testing.T) {
 
 func TestInFlightCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newInFlight()
-		if !f.begin("a") || !f.beginAll() || !f.enter() {
+		f := newInFlight(false)
+		if !begins(f, "a") || !f.beginAll() || !f.enter() {
 			t.Fatal("nothing may begin")
 		}
 		f.close()
-		if f.begin("a") || f.begin("b") || f.beginAll() || f.enter() {
+		if begins(f, "a") || begins(f, "b") || f.beginAll() || f.enter() {
 			t.Error("something began after the end")
 		}
 		settled, drained := f.settled(), f.drained()
@@ -84,7 +89,7 @@ func TestInFlightCloses(t *testing.T) {
 // One that would write to all keys while the stripes are being closed counts
 // for none of them.
 func TestInFlightAllOrNothing(t *testing.T) {
-	f := newInFlight()
+	f := newInFlight(false)
 	last := &f.stripes[len(f.stripes)-1]
 	last.closed = true
 	if f.beginAll() {
@@ -102,7 +107,7 @@ func TestInFlightAllOrNothing(t *testing.T) {
 // Whatever began before close ends before settled, and nothing begins after.
 func TestInFlightUnderLoad(t *testing.T) {
 	for range 10 {
-		f := newInFlight()
+		f := newInFlight(false)
 		var under, late atomic.Int64
 		var closed, settled atomic.Bool
 		var callers sync.WaitGroup
@@ -112,7 +117,7 @@ func TestInFlightUnderLoad(t *testing.T) {
 				key := fmt.Sprint(i % 3)
 				for n := 0; ; n++ {
 					before := closed.Load()
-					began, end := f.begin(key), func() { f.end(key) }
+					began, end := begins(f, key), func() { f.end(key) }
 					if n%5 == 4 {
 						if began {
 							end()

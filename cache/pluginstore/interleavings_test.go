@@ -43,7 +43,7 @@ func TestDeathWhileAnotherTakesOver(t *testing.T) {
 
 // What one process was told in vain, another is told again.
 func TestReplayInVain(t *testing.T) {
-	b := newBridge(1, JournalLimits{Entries: 10_000, Bytes: 1 << 20}, true, 1<<20)
+	b := newBridge(1, JournalLimits{Entries: 10_000, Bytes: 1 << 20}, true, false, 1<<20)
 	before, vain := newData(t), newData(t)
 	for i := range 1000 {
 		put(t, before, fmt.Sprint(i), "older")
@@ -81,7 +81,7 @@ func TestFillAsksTheJournal(t *testing.T) {
 		"there was no room":      {Entries: 1, Bytes: 1 << 20},
 		"all was forgotten":      {Entries: 2, Bytes: 1 << 20},
 	} {
-		b := newBridge(1, limits, true, 1<<20)
+		b := newBridge(1, limits, true, false, 1<<20)
 		for i := range 61 {
 			key, e := "k", entry("newest")
 			if i > 0 {

@@ -14,6 +14,7 @@ const keysPerEntry = 10
 type journal struct {
 	limits   JournalLimits
 	canClear bool // the store may be cleared when too many keys were written
+	keeps    bool // what does not fit is refused: nothing is forgotten
 
 	writes    map[string]write // to be told
 	told      map[string]write // in vain, if the process that was told comes to nothing
@@ -23,6 +24,7 @@ type journal struct {
 	toldBytes int64
 	clear     bool // there were too many
 	forgot    bool // there were, at some time
+	dropped   int  // of writes and sent, those whose value is lost
 	last      uint64
 }
 
@@ -41,13 +43,28 @@ type keyWrite struct {
 	write
 }
 
+// fits reports whether the value of e fits in the place of the key's old one.
+func (j *journal) fits(key string, e *cache.Entry, old write, known bool) bool {
+	entries, bytes := j.entries, j.bytes+int64(len(key)+len(e.Value))
+	if known {
+		bytes -= int64(len(key) + len(old.entry.Value))
+	}
+	if old.set {
+		entries--
+	}
+	return entries < j.limits.Entries && bytes <= j.limits.Bytes
+}
+
 // note remembers that e was the last to be written under key, or that key was
-// emptied if e is nil. It reports false, and remembers nothing, if there is no
-// room and the store cannot be cleared.
+// emptied if e is nil. It reports false, and changes nothing, if there is no
+// room and the journal may neither forget the value nor clear the store.
 func (j *journal) note(key string, e *cache.Entry) bool {
 	old, known := j.of(key)
+	if j.keeps && e != nil && !j.fits(key, e, old, known) {
+		return false
+	}
 	if !known && ((len(j.writes)+len(j.told))/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
-		if !j.canClear {
+		if j.keeps || !j.canClear {
 			return false
 		}
 		*j = journal{limits: j.limits, canClear: true, clear: true, forgot: true, last: j.last}
@@ -58,13 +75,14 @@ func (j *journal) note(key string, e *cache.Entry) bool {
 	j.last++
 	w := write{version: j.last}
 	if e != nil {
-		size := int64(len(key) + len(e.Value))
 		// Without its value the key will be emptied.
-		if w.set = j.entries < j.limits.Entries && j.bytes+size <= j.limits.Bytes; w.set {
+		if w.set = j.fits(key, e, write{}, false); w.set {
 			w.entry = *e
 			j.entries++
+		} else {
+			w.dropped = true
+			j.dropped++
 		}
-		w.dropped = !w.set
 	}
 	if j.writes == nil {
 		j.writes = make(map[string]write)
@@ -94,6 +112,9 @@ func (j *journal) remove(key string, w write) {
 	j.bytes -= int64(len(key) + len(w.entry.Value))
 	if w.set {
 		j.entries--
+	}
+	if w.dropped {
+		j.dropped--
 	}
 }
 
@@ -141,5 +162,5 @@ func (j *journal) again() {
 }
 
 func (j *journal) size() JournalSize {
-	return JournalSize{Entries: len(j.writes), Bytes: j.bytes - j.toldBytes, Clear: j.clear}
+	return JournalSize{Entries: len(j.writes), Bytes: j.bytes - j.toldBytes, Dropped: j.dropped, Clear: j.clear}
 }

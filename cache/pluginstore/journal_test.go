@@ -18,6 +18,7 @@ import (
 type modelWrite struct {
 	entry  *cache.Entry // nil: the key is to be emptied
 	number int          // of the write
+	lost   bool         // it had an entry
 	told   bool
 }
 
@@ -26,6 +27,7 @@ type modelWrite struct {
 type journalModel struct {
 	limits   JournalLimits
 	canClear bool
+	keeps    bool
 	writes   map[string]modelWrite
 	clear    bool
 	forgot   bool
@@ -52,10 +54,20 @@ func (m *journalModel) sums() (values int, keyBytes, bytes int64) {
 }
 
 func (m *journalModel) note(key string, e *cache.Entry) bool {
-	_, known := m.writes[key]
+	old, known := m.writes[key]
+	if m.keeps && e != nil {
+		delete(m.writes, key)
+		values, _, bytes := m.sums()
+		if known {
+			m.writes[key] = old
+		}
+		if values == m.limits.Entries || bytes+int64(len(key)+len(e.Value)) > m.limits.Bytes {
+			return false
+		}
+	}
 	_, keyBytes, _ := m.sums()
 	if !known && (len(m.writes) == 10*m.limits.Entries || keyBytes+int64(len(key)) > m.limits.Bytes) {
-		if !m.canClear {
+		if m.keeps || !m.canClear {
 			return false
 		}
 		m.writes, m.clear, m.forgot = map[string]modelWrite{}, true, true
@@ -67,6 +79,7 @@ func (m *journalModel) note(key string, e *cache.Entry) bool {
 	if e != nil && values < m.limits.Entries && bytes+int64(len(key)+len(e.Value)) <= m.limits.Bytes {
 		w.entry = e
 	}
+	w.lost = e != nil && w.entry == nil
 	m.writes[key] = w
 	return true
 }
@@ -78,8 +91,9 @@ func TestJournalModel(t *testing.T) {
 			Bytes:   rapid.Int64Range(1, 200).Draw(t, "bytes"),
 		}
 		canClear := rapid.Bool().Draw(t, "canClear")
-		j := &journal{limits: limits, canClear: canClear}
-		m := &journalModel{limits: limits, canClear: canClear, writes: map[string]modelWrite{}}
+		keeps := rapid.Bool().Draw(t, "keeps")
+		j := &journal{limits: limits, canClear: canClear, keeps: keeps}
+		m := &journalModel{limits: limits, canClear: canClear, keeps: keeps, writes: map[string]modelWrite{}}
 		now := time.Unix(1000, 0)
 		last := map[string]*cache.Entry{} // acknowledged; nil: emptied
 		keys := rapid.SampledFrom([]string{"a", "b", "c", "d", "longer", "much-longer-than-the-others"})
@@ -166,7 +180,13 @@ func TestJournalModel(t *testing.T) {
 				_, keyBytes, _ := m.sums()
 				due := m.due()
 				_, _, bytes := (&journalModel{writes: due}).sums()
-				if got, want := j.size(), (JournalSize{Entries: len(due), Bytes: bytes, Clear: m.clear}); got != want {
+				lost := 0
+				for _, w := range m.writes {
+					if w.lost {
+						lost++
+					}
+				}
+				if got, want := j.size(), (JournalSize{Entries: len(due), Bytes: bytes, Dropped: lost, Clear: m.clear}); got != want {
 					t.Fatalf("the size is %+v, want %+v", got, want)
 				}
 				if j.keyBytes != keyBytes {

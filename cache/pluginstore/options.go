@@ -110,10 +110,14 @@ type Restart struct {
 }
 
 // JournalLimits bound what is remembered of writes while the plugin is down.
-// Past Entries or Bytes a write's key is remembered and its value is not: the
-// plugin's key will be emptied. Past ten times as many keys, or as many bytes
-// of keys, the whole store will be cleared; a store that cannot be cleared, or
-// is shared, refuses further writes with cache.ErrUnavailable instead.
+//
+// Of a durable store, a write that does not fit is not acknowledged: it waits for
+// the plugin, shared.CallTimeout at most, and then returns cache.ErrUnavailable.
+//
+// Of any other store, past Entries or Bytes a write's key is remembered and its
+// value is not: the plugin's key will be emptied. Past ten times as many keys, or
+// as many bytes of keys, the whole store will be cleared; a store that cannot be
+// cleared, or is shared, refuses further writes with cache.ErrUnavailable instead.
 type JournalLimits struct {
 	Entries int   // 100 000
 	Bytes   int64 // of keys and values, 64 MiB

@@ -41,7 +41,7 @@ func TestReplayUnderWriters(t *testing.T) {
 
 func replayUnderWriters(t *testing.T, seed uint64, writers, keysEach int, limits JournalLimits, loses, exact bool) {
 	ctx := context.Background()
-	b := newBridge(1, limits, true, 1<<20)
+	b := newBridge(1, limits, true, false, 1<<20)
 	store := &fickle{Memory: newData(t)}
 	for w := range writers {
 		for k := range keysEach {

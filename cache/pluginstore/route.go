@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
@@ -56,19 +57,47 @@ type route struct {
 	next chan struct{}
 }
 
-// begin counts writes to the plugin, and reports false if they must go another
-// way.
-func (r *route) begin(writes []keyEntry) bool {
+// begin counts writes to the plugin. It reports false if they must go another way,
+// and after it has waited for another write of one of the keys: fences may stand
+// before it by then.
+func (r *route) begin(ctx context.Context, writes []keyEntry) (bool, error) {
 	if r.inFlight == nil {
-		return true
+		return true, nil
 	}
 	for i, w := range writes {
-		if !r.inFlight.begin(w.key) {
-			r.end(writes[:i])
-			return false
+		ok, busy := r.inFlight.begin(w.key, &writes[0])
+		if ok {
+			continue
 		}
+		r.end(writes[:i])
+		return false, r.awaitTurn(ctx, busy)
 	}
-	return true
+	return true, nil
+}
+
+// awaitTurn waits until busy is closed, if it is not nil, as long as ctx lets it and
+// shared.CallTimeout at most.
+func (r *route) awaitTurn(ctx context.Context, busy <-chan struct{}) error {
+	if busy == nil {
+		return nil
+	}
+	timer := time.NewTimer(shared.CallTimeout)
+	defer timer.Stop()
+	select {
+	case <-busy:
+		return nil
+	case <-r.next:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("%w: another write of the key is under way, and has been for %v", cache.ErrUnavailable, shared.CallTimeout)
+	}
+}
+
+// writesKey reports whether key is among the writes.
+func writesKey(writes []keyEntry, key string) bool {
+	return slices.ContainsFunc(writes, func(w keyEntry) bool { return w.key == key })
 }
 
 // fence keeps later calls from the keys of a call that failed with err, until the
@@ -166,6 +195,32 @@ func (s *Store) await(ctx context.Context, r *route, memory bool) (*route, error
 				return nil, r.unavailable()
 			}
 			patience = nil // it is only a matter of time
+		}
+	}
+}
+
+// awaitPlugin waits until the plugin serves, as long as ctx lets it and
+// shared.CallTimeout at most: why is the error then.
+func (s *Store) awaitPlugin(ctx context.Context, why error) error {
+	timer := time.NewTimer(shared.CallTimeout)
+	defer timer.Stop()
+	for {
+		r := s.route.Load()
+		switch {
+		case r.plug != nil:
+			return nil
+		case r.bridge == nil:
+			return r.unavailable()
+		}
+		select {
+		case <-r.next:
+		case <-timer.C:
+			return why
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("%w (%w)", why, ctx.Err())
+			}
+			return ctx.Err()
 		}
 	}
 }

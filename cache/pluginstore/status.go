@@ -48,5 +48,6 @@ type Status struct {
 type JournalSize struct {
 	Entries int   // keys that were written
 	Bytes   int64 // of those keys and their values
+	Dropped int   // keys whose values did not fit, and that will be emptied; 0 of a durable store
 	Clear   bool  // there were too many: the store will be cleared first
 }

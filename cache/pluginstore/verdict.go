@@ -107,7 +107,11 @@ func (s *Store) unknown(r *route, key string, e *cache.Entry, err error) error {
 	if now.bridge == nil || now.before != r.inFlight {
 		return s.failed(unknownOutcome(s.gone(err)))
 	}
-	return now.bridge.unknown(key, e, r.inFlight.overlapped(key))
+	err = now.bridge.unknown(key, e, r.inFlight.overlapped(key))
+	if errors.Is(err, errFull) {
+		return s.failed(unknownOutcome(err))
+	}
+	return err
 }
 
 // doubt is what becomes of a call on some keys that was in flight when r's process

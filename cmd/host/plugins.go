@@ -92,6 +92,7 @@ type description struct {
 	Name         string    `json:"name"`
 	Version      string    `json:"version"`
 	Exclusive    bool      `json:"exclusive"`
+	Durable      bool      `json:"durable"`
 	Capabilities []string  `json:"capabilities"`
 	MaxValue     int       `json:"max_value"`
 	Settings     []setting `json:"settings"`
@@ -122,7 +123,7 @@ func (a *app) pluginsDescribeCommand() *cobra.Command {
 
 func describe(info shared.Info) description {
 	d := description{
-		Name: info.Name, Version: info.Version, Exclusive: info.Exclusive,
+		Name: info.Name, Version: info.Version, Exclusive: info.Exclusive, Durable: info.Durable,
 		Capabilities: info.Capabilities.Names(), MaxValue: info.Limits.MaxValue,
 	}
 	for _, s := range info.Settings {
@@ -138,6 +139,9 @@ func (a *app) writeDescription(d description) error {
 	data := "shared: others may change its data"
 	if d.Exclusive {
 		data = "exclusive: only this host changes its data"
+	}
+	if d.Durable {
+		data += "; durable: what was acknowledged survives the plugin's death"
 	}
 	out := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(out, "%s\t%s\n", printable(d.Name), printable(d.Version))

@@ -118,6 +118,9 @@ func (a *app) printStatus(s server.Status) error {
 	line("fallback", yes(s.Fallback))
 	if j := s.Journal; j != nil {
 		text := fmt.Sprintf("%d keys, %d bytes", j.Entries, j.Bytes)
+		if j.Dropped > 0 {
+			text += fmt.Sprintf(", %d of them without their values", j.Dropped)
+		}
 		if j.Clear {
 			text += ", and the store will be cleared"
 		}

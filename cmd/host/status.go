@@ -19,7 +19,7 @@ func (a *app) status(ctx context.Context) server.Status {
 	}
 	switch {
 	case now.Fallback:
-		s.Journal = &server.Journal{Entries: now.Journal.Entries, Bytes: now.Journal.Bytes, Clear: now.Journal.Clear}
+		s.Journal = &server.Journal{Entries: now.Journal.Entries, Bytes: now.Journal.Bytes, Dropped: now.Journal.Dropped, Clear: now.Journal.Clear}
 	case now.PID != 0:
 		info := a.store.Info()
 		s.Plugin = &server.Plugin{Name: info.Name, Version: info.Version, PID: now.PID}

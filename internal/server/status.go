@@ -35,9 +35,10 @@ type Status struct {
 
 // Journal is how much was written while the plugin was down.
 type Journal struct {
-	Entries int   `json:"entries"` // keys
-	Bytes   int64 `json:"bytes"`   // of the keys and their values
-	Clear   bool  `json:"clear"`   // there were too many: the store will be cleared
+	Entries int   `json:"entries"`           // keys
+	Bytes   int64 `json:"bytes"`             // of the keys and their values
+	Dropped int   `json:"dropped,omitempty"` // keys whose values did not fit: they will be emptied
+	Clear   bool  `json:"clear"`             // there were too many: the store will be cleared
 }
 
 // Plugin is the process that holds the store.

@@ -27,6 +27,7 @@ func (s *Store) Describe() shared.Description {
 		Name:      "file",
 		Version:   version.Number,
 		Exclusive: true,
+		Durable:   true,
 		Settings: []shared.Setting{
 			{Name: "dir", Required: true, Source: shared.FromTarget,
 				Help: "The directory that holds the data; it is made if it is missing, and one process uses it at a time."},

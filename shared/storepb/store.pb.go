@@ -389,7 +389,11 @@ type DescribeResponse struct {
 	Settings  []*Setting `protobuf:"bytes,6,rep,name=settings,proto3" json:"settings,omitempty"`
 	// A faster path for calls on one key, if the plugin offers one. Hosts that do
 	// not know it make the calls here.
-	Lane          *Lane `protobuf:"bytes,7,opt,name=lane,proto3" json:"lane,omitempty"`
+	Lane *Lane `protobuf:"bytes,7,opt,name=lane,proto3" json:"lane,omitempty"`
+	// What the store acknowledged survives the death of its process. Of a store that
+	// is not durable the host may give up data to stay available; of a durable one
+	// it gives up availability only.
+	Durable       bool `protobuf:"varint,8,opt,name=durable,proto3" json:"durable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +475,13 @@ func (x *DescribeResponse) GetLane() *Lane {
 		return x.Lane
 	}
 	return nil
+}
+
+func (x *DescribeResponse) GetDurable() bool {
+	if x != nil {
+		return x.Durable
+	}
+	return false
 }
 
 // Lane is a Unix socket with frames in place of this service's calls on one
@@ -2104,7 +2115,7 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\achoices\x18\a \x03(\tR\achoices\x12\x1a\n" +
 	"\brepeated\x18\b \x01(\bR\brepeated\x126\n" +
 	"\x06source\x18\t \x01(\x0e2\x1e.harpia.store.v1.SettingSourceR\x06source\"\x11\n" +
-	"\x0fDescribeRequest\"\x9d\x02\n" +
+	"\x0fDescribeRequest\"\xb7\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12?\n" +
@@ -2112,7 +2123,8 @@ const file_harpia_store_v1_store_proto_rawDesc = "" +
 	"\tmax_value\x18\x04 \x01(\x03R\bmaxValue\x12\x1c\n" +
 	"\texclusive\x18\x05 \x01(\bR\texclusive\x124\n" +
 	"\bsettings\x18\x06 \x03(\v2\x18.harpia.store.v1.SettingR\bsettings\x12)\n" +
-	"\x04lane\x18\a \x01(\v2\x15.harpia.store.v1.LaneR\x04lane\"H\n" +
+	"\x04lane\x18\a \x01(\v2\x15.harpia.store.v1.LaneR\x04lane\x12\x18\n" +
+	"\adurable\x18\b \x01(\bR\adurable\"H\n" +
 	"\x04Lane\x12\x16\n" +
 	"\x06socket\x18\x01 \x01(\tR\x06socket\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\fR\x05token\x12\x12\n" +
