@@ -56,6 +56,9 @@ func Serve(store cache.Store) {
 	_ = level.UnmarshalText([]byte(os.Getenv(EnvLogLevel)))
 	log := newLogger(stderr, level)
 	slog.SetDefault(log)
+	// A plugin that ends with log.Fatal says so at a level that its host takes for
+	// last words.
+	slog.SetLogLoggerLevel(slog.LevelWarn)
 	leaveSignalsToHost()
 
 	s, g := newServer(store), &guard{log: log}

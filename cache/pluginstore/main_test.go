@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -35,6 +36,7 @@ var programs = map[string]func(){
 	"harpia-store-panics":        func() { shared.Serve(&panics{}) },
 	"harpia-store-dies":          func() { shared.Serve(&configured{die: true}) },
 	"harpia-store-quits":         func() { shared.Serve(&configured{quit: true}) },
+	"harpia-store-fatal":         func() { shared.Serve(&configured{fatal: true}) },
 	"harpia-store-deaf":          func() { shared.Serve(&configured{hang: true}) },
 	"harpia-store-family":        func() { forkChild(); shared.Serve(&memstore.Store{}) },
 	"harpia-store-chatty":        func() { fmt.Println("hello from the plugin"); shared.Serve(&memstore.Store{}) },
@@ -112,6 +114,7 @@ type configured struct {
 	memstore.Store
 	err             error
 	die, quit, hang bool
+	fatal           bool
 }
 
 func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
@@ -123,6 +126,9 @@ func (c *configured) Configure(ctx context.Context, _ shared.Settings) error {
 	if c.quit {
 		fmt.Fprintln(os.Stderr, "there is no database")
 		os.Exit(3)
+	}
+	if c.fatal {
+		log.Fatal("the license has expired")
 	}
 	if c.hang {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)

@@ -154,6 +154,7 @@ func TestOpenFailsInPlainWords(t *testing.T) {
 		{"garbage certificate", "hostile", pluginstore.ErrStart, []string{"cert"}},
 		{"no TLS", "plain", pluginstore.ErrStart, []string{"TLS", "NoTLS"}},
 		{"dies in Configure", "dies", pluginstore.ErrStart, []string{"killed", "cannot go on"}},
+		{"logs why it ends", "fatal", pluginstore.ErrStart, []string{"exit status 1", "the license has expired"}},
 		{"exits in Configure", "quits", pluginstore.ErrStart, []string{"exit status 3", "there is no database"}},
 		{"fails in Configure", "fails", nil, []string{"the disk is on holiday"}},
 		{"unknown setting", "plugin:memory?colour=blue", shared.ErrSetting, []string{"colour", "max_bytes", "plugins describe"}},
