@@ -160,8 +160,9 @@ func (c *Cache[V]) Clear(ctx context.Context, prefix string) error {
 // Stats returns what this cache has counted so far.
 func (c *Cache[V]) Stats() Stats { return c.count.stats() }
 
-// Close ends the cache: loads in flight are cancelled and waited for, later
-// calls return ErrClosed, and a store that the cache made itself is closed.
+// Close ends the cache: loads in flight are cancelled and waited for, each until its
+// own limit at most, later calls return ErrClosed, and a store that the cache made
+// itself is closed. A load that calls Close waits for its own limit.
 func (c *Cache[V]) Close() error {
 	c.closing.Do(func() {
 		c.closed.Store(true)

@@ -22,4 +22,11 @@ var (
 	ErrInvalidTTL = errors.New("cache: invalid time to live")
 	// ErrDecode: the bytes in the store are not what the cache's codec wrote.
 	ErrDecode = errors.New("cache: value cannot be decoded")
+
+	// ErrLoadTimeout: a load of GetOrLoad has not returned within
+	// Options.LoadTimeout. Such an error also wraps context.DeadlineExceeded.
+	ErrLoadTimeout = errors.New("cache: the load did not end within its limit")
+
+	// ErrLoadsItself: a load of GetOrLoad asked for the key that it loads.
+	ErrLoadsItself = errors.New("cache: the load asks for its own key")
 )

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -246,12 +247,67 @@ func (s *flightShard) end(key string, l *load) {
 	s.forget(key, k)
 }
 
-// context is that of one load: it outlives the caller that began it, has a
-// deadline of its own, and ends with the cache.
-func (f *flights) context(caller context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), f.timeout)
-	stop := context.AfterFunc(f.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+// loading is in the context of a load, with that of the load around it.
+type loading struct {
+	flights *flights
+	key     string
+	load    *load
+	outer   *loading
+}
+
+type loadingKey struct{}
+
+// loads reports whether ctx is that of a load of the key, which still runs.
+func (f *flights) loads(ctx context.Context, key string) bool {
+	in, _ := ctx.Value(loadingKey{}).(*loading)
+	for ; in != nil; in = in.outer {
+		if in.flights == f && in.key == key && !in.load.over() {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *load) over() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run returns the context of a load: it outlives the caller that began it, has a
+// deadline of its own, and ends with the cache. At the deadline the load is over,
+// and late is called. end reports whether it was not: then the load is its
+// caller's to answer.
+func (f *flights) run(caller context.Context, key string, l *load, late func()) (ctx context.Context, end func() bool) {
+	outer, _ := caller.Value(loadingKey{}).(*loading)
+	within := context.WithValue(context.WithoutCancel(caller), loadingKey{}, &loading{f, key, l, outer})
+	limited, cancel := context.WithTimeout(within, f.timeout)
+	live := context.AfterFunc(limited, func() { late(); f.expire(key, l) })
+	ctx, stop := context.WithCancel(limited)
+	closed := context.AfterFunc(f.ctx, stop)
+	return ctx, func() bool {
+		closed()
+		alive := live()
+		stop()
+		cancel()
+		return alive
+	}
+}
+
+// expire ends a load at its limit: its result will not be stored, and nobody joins
+// it or waits for it any more.
+func (f *flights) expire(key string, l *load) {
+	s := f.shard(key)
+	s.mu.Lock()
+	l.stale = true
+	l.err = fmt.Errorf("%w of %v: %w", ErrLoadTimeout, f.timeout, context.DeadlineExceeded)
+	s.end(key, l)
+	s.mu.Unlock()
+	close(l.done)
+	f.wg.Done()
 }
 
 func (f *flights) enter() error {

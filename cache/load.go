@@ -14,15 +14,17 @@ import (
 // One load of a key runs at a time; all who ask meanwhile get its result, each
 // a copy of its own, decoded as Get would. The load runs under a context of its
 // own with the deadline Options.LoadTimeout: a caller that gives up does not
-// fail the others. What a load returns is not stored when the key was written,
+// fail the others. At the deadline those who wait get ErrLoadTimeout, whether the
+// load function returns or not; what it still returns is dropped, and the next
+// caller loads anew. What a load returns is not stored when the key was written,
 // deleted or cleared through this cache while the load ran, nor, where the
 // store is an Adder, when anybody else set it.
 //
 // An error of load goes to all who wait and nothing is stored. A store that
 // cannot be read or written does not fail the call: the value is loaded all
 // the same, though not stored where the store is unavailable, and Stats counts
-// the error. A load must not call GetOrLoad for its own key, which would wait
-// for itself.
+// the error. A load that calls GetOrLoad for its own key, with the context that it
+// was given, gets ErrLoadsItself.
 func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx context.Context) (V, error), opts ...SetOption) (V, error) {
 	var none V
 	full, err := c.key(key)
@@ -45,6 +47,9 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 		return none, err
 	}
 
+	if c.flights.loads(ctx, full) {
+		return none, ErrLoadsItself
+	}
 	l, first, err := c.flights.join(full)
 	if err != nil {
 		return none, err
@@ -65,14 +70,22 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 
 // run does one load and answers all who wait for it, whatever becomes of fn. A
 // store that is down has made the caller wait already: it is not asked again,
-// and what is loaded is not stored.
+// and what is loaded is not stored. A load that its limit has ended is answered
+// by then, and what it still brings is dropped.
 func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, fn func(context.Context) (V, error), opts []SetOption) {
-	defer c.flights.wg.Done()
-	ctx, cancel := c.flights.context(caller)
-	defer cancel()
-	defer close(l.done)
+	ctx, end := c.flights.run(caller, full, l, func() { c.count.loadErrors.Add(1) })
+	var data []byte
+	var err error
 	var fill func()
-	defer func() { c.flights.store(full, l, fill) }()
+	defer func() {
+		if !end() {
+			return
+		}
+		l.data, l.err = data, err
+		c.flights.store(full, l, fill)
+		close(l.done)
+		c.flights.wg.Done()
+	}()
 
 	// Another load may have ended between the caller's miss and its joining.
 	outage := c.outage()
@@ -82,7 +95,7 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, 
 		var err error
 		found, ok, err = c.store.Get(ctx, full)
 		if err == nil && ok && c.usable(found) {
-			l.data = found.Value
+			data = found.Value
 			return
 		}
 		down = errors.Is(err, ErrUnavailable)
@@ -90,8 +103,8 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, 
 
 	c.count.loads.Add(1)
 	// What those who wait get if fn ends this goroutine with runtime.Goexit.
-	l.err = errors.New("cache: the load function did not return")
-	if l.data, l.err = c.call(ctx, fn); l.err != nil {
+	err = errors.New("cache: the load function did not return")
+	if data, err = c.call(ctx, fn); err != nil {
 		c.count.loadErrors.Add(1)
 		return
 	}
