@@ -63,8 +63,9 @@ func (b *bridge) get(ctx context.Context, key string) (cache.Entry, bool, error)
 	return w.entry, true, nil
 }
 
-// errFull: the write does not fit the journal.
-var errFull = fmt.Errorf("%w: the plugin is down, and the journal of what it is still to be sent is full", cache.ErrUnavailable)
+// ErrJournalFull: the plugin is down, and there is no room in the journal for the
+// write (see JournalLimits). It wraps cache.ErrUnavailable.
+var ErrJournalFull = fmt.Errorf("%w: the plugin is down, and the journal of what it is still to be sent is full", cache.ErrUnavailable)
 
 // write sets key to e, or empties it if e is nil. It reports false if the
 // bridge has ended: the plugin serves again.
@@ -177,7 +178,7 @@ func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 // apply changes memory and journal together.
 func (b *bridge) apply(key string, e *cache.Entry) error {
 	if !b.journal.note(key, e) {
-		return errFull
+		return ErrJournalFull
 	}
 	if !b.warned && (b.journal.dropped > 0 || b.journal.clear) {
 		b.warned = true

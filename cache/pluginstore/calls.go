@@ -151,7 +151,7 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 		}
 		for i, w := range writes {
 			ok, err := r.bridge.write(ctx, w.key, w.entry)
-			if errors.Is(err, errFull) && s.Info().Durable {
+			if errors.Is(err, ErrJournalFull) && s.Info().Durable {
 				// It is not acknowledged before the plugin has it.
 				if err := s.awaitPlugin(ctx, err); err != nil {
 					return err

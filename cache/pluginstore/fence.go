@@ -12,6 +12,10 @@ import (
 	"github.com/harpia-go/harpia/shared"
 )
 
+// ErrInDoubt: an earlier call on the key was given up, and the plugin has not
+// answered it yet: it may still be done. It wraps cache.ErrUnavailable.
+var ErrInDoubt = fmt.Errorf("%w: a call on the key was given up, and the plugin has not answered it yet", cache.ErrUnavailable)
+
 // fences keep later calls from the keys of calls that the plugin has not answered
 // in time. Such a call may still be done: without a fence its late effect could
 // land on top of a newer value, and calls on a key that hangs would pile up in the
@@ -99,8 +103,7 @@ func (f *fences) oldest() *fence {
 
 // err is the error of a call that the fence stands before.
 func (k *fence) err() error {
-	return fmt.Errorf("%w: a call on the key was given up %v ago, and the plugin has not answered it yet",
-		cache.ErrUnavailable, time.Since(k.since).Round(time.Millisecond))
+	return fmt.Errorf("%w, for %v", ErrInDoubt, time.Since(k.since).Round(time.Millisecond))
 }
 
 // pass waits until no fence stands before a call on the key. It reports false if

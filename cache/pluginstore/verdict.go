@@ -108,7 +108,7 @@ func (s *Store) unknown(r *route, key string, e *cache.Entry, err error) error {
 		return s.failed(unknownOutcome(s.gone(err)))
 	}
 	err = now.bridge.unknown(key, e, r.inFlight.overlapped(key))
-	if errors.Is(err, errFull) {
+	if errors.Is(err, ErrJournalFull) {
 		return s.failed(unknownOutcome(err))
 	}
 	return err

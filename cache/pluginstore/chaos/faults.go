@@ -21,7 +21,9 @@ type fault struct {
 	// fatal: the process that served is dead afterwards, or taken for dead.
 	fatal bool
 	// lies: the plugin's answers are wrong meanwhile, errors among them.
-	lies   bool
+	lies bool
+	// hangs: calls hang, which fail by themselves, and so do those on their keys.
+	hangs  bool
 	inject func(ctx context.Context, d *disturbance) error
 }
 
@@ -108,6 +110,11 @@ func faults() []fault {
 	return list
 }
 
+func hanging(f fault) fault {
+	f.hangs = true
+	return f
+}
+
 // slowFaults are noticed only by calls and health checks that time out, which
 // takes seconds.
 func slowFaults() []fault {
@@ -115,11 +122,11 @@ func slowFaults() []fault {
 		{name: "SIGSTOP", weight: 3, fatal: true, inject: func(_ context.Context, d *disturbance) error {
 			return syscall.Kill(d.pid, syscall.SIGSTOP)
 		}},
-		inCall(2, "hang", false),
-		inCall(2, "hang-after", false),
+		hanging(inCall(2, "hang", false)),
+		hanging(inCall(2, "hang-after", false)),
 		ordered(1, "sick", true),
 		ordered(1, "freeze", true),
-		ordered(1, "deadlock", false),
+		hanging(ordered(1, "deadlock", false)),
 		ordered(1, "stop", true),
 		{name: "hang at the start", weight: 1, ordered: true, fatal: true, inject: func(_ context.Context, d *disturbance) error {
 			d.control.onStart("hang")

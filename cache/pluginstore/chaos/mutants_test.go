@@ -59,7 +59,7 @@ var mutants = []struct {
 	},
 	{
 		name: "a write in flight at the crash is forgotten", count: "stale|lost", workload: killFile,
-		changes: []change{{"return now.bridge.unknown(key, e, r.inFlight.overlapped(key))", "return nil"}},
+		changes: []change{{"err = now.bridge.unknown(key, e, r.inFlight.overlapped(key))", "err = nil"}},
 	},
 	{
 		name: "of writes in flight together the last to fail is told", count: "stale", workload: muteKill,

@@ -35,6 +35,7 @@ type run struct {
 	callers []*worker
 	driver  *worker // of what is written and read between the cycles
 	lies    atomic.Bool
+	hangs   atomic.Bool
 	escaped []int // children of plugins that no host can find
 
 	segment segment
@@ -159,6 +160,7 @@ func (r *run) disturb(ctx context.Context, f fault, rng *rand.Rand) error {
 	d := &disturbance{run: r, rng: rng, pid: before.PID}
 	d.pause(40)
 	r.lies.Store(f.lies)
+	r.hangs.Store(f.hangs)
 	r.event("inject %s into %d", f.name, d.pid)
 	if err := f.inject(ctx, d); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%s: %w", f.name, err)
@@ -188,6 +190,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	r.lies.Store(false)
+	r.hangs.Store(false)
 	if err := r.readAll(ctx); err != nil {
 		return err
 	}

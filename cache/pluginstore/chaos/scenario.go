@@ -85,6 +85,8 @@ func (s scenario) options(place *place, onChange func(pluginstore.Status)) *plug
 		Logger:       place.log,
 		Env:          []string{markVariable},
 		StartTimeout: 3 * time.Second,
+		// A call that hangs for ever costs its process, within the cycle.
+		Hang: 3 * time.Second,
 		// Every other store, and the next time the others.
 		NoLane:   (place.number+place.number/len(scenarios()))%2 == 1,
 		Restart:  pluginstore.Restart{MinDelay: 10 * time.Millisecond, MaxDelay: 40 * time.Millisecond, Failures: 1 << 30},

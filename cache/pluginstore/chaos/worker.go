@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/shared"
 )
 
 // worker is one caller of the store. It records what it does.
@@ -207,6 +209,14 @@ func (w *worker) judge(ctx context.Context, what, key string, err error) {
 	}
 	// What a plugin answers by order is an answer.
 	if w.r.lies.Load() && !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrClosed) {
+		return
+	}
+	// A durable store gives up availability before data.
+	if errors.Is(err, pluginstore.ErrJournalFull) {
+		return
+	}
+	// A call that hangs fails alone, and its key is in doubt.
+	if w.r.hangs.Load() && (errors.Is(err, shared.ErrNoAnswer) || errors.Is(err, pluginstore.ErrInDoubt)) {
 		return
 	}
 	w.r.counts.failed.Add(1)
