@@ -23,8 +23,8 @@ type logFile struct {
 	forcing sync.Mutex
 
 	mu      sync.Mutex
-	written int64 // with the kernel
-	synced  int64 // on stable storage
+	written recordEnds // with the kernel
+	synced  int64      // on stable storage
 	behind  []byte
 	stall   *stall // of the time when it came to be behind
 	lost    bool   // something before the end will never be written
@@ -42,7 +42,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 		l.behind = append(l.behind, p...)
 	default:
 		n, err := l.File.Write(p)
-		l.written += int64(n)
+		l.written.wrote(p[:n])
 		switch {
 		case err == nil:
 		case isFull(err) && !l.fs.opening.Load():
@@ -89,7 +89,7 @@ func (l *logFile) writeBehind() (done bool, err error) {
 		return true, nil
 	}
 	n, err := l.File.Write(l.behind)
-	l.written += int64(n)
+	l.written.wrote(l.behind[:n])
 	l.behind = l.behind[n:]
 	if err != nil && !isFull(err) {
 		l.behind, l.lost = nil, true
@@ -117,12 +117,12 @@ func (l *logFile) SyncTo(int64) (bool, error) { return false, l.Sync() }
 // Preallocate does nothing: a small store would seem to take much space.
 func (l *logFile) Preallocate(int64, int64) error { return nil }
 
-// note brings the watermark up to date.
+// note brings the watermark up to date: it promises whole records only.
 func (l *logFile) note() {
 	if l.fs.frozen.Load() {
 		return
 	}
-	if err := l.fs.mark.logAt(l.num, l.written, l.synced); err != nil {
+	if err := l.fs.mark.logAt(l.num, l.written.end, l.synced); err != nil {
 		l.fs.freeze("the log's watermark could not be written", err)
 	}
 }
@@ -136,7 +136,7 @@ func (l *logFile) force() error {
 
 func (l *logFile) forceLocked() error {
 	l.mu.Lock()
-	size, done := l.written, l.closed || l.written == l.synced
+	size, done := l.written.end, l.closed || l.written.end == l.synced
 	l.mu.Unlock()
 	if l.fs.frozen.Load() {
 		return l.fs.health.failure()
@@ -186,7 +186,8 @@ func (l *logFile) cut() {
 		l.fs.freeze("the log could not be ended", err)
 		return
 	}
-	l.written, l.synced = end, min(l.synced, end)
+	l.written.restart(end)
+	l.synced = min(l.synced, end)
 	l.note()
 	l.fs.stalled.CompareAndSwap(l.stall, nil)
 }
