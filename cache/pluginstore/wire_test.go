@@ -223,12 +223,19 @@ type unsent struct{ error }
 func (u unsent) Unwrap() error   { return u.error }
 func (u unsent) NeverSent() bool { return true }
 
-func (w *wire) Get(ctx context.Context, key string) (e cache.Entry, ok bool, err error) {
-	err = w.call(ctx, "Get", key, func() (err error) {
-		e, ok, err = w.data.Get(context.Background(), key)
+// Results have a place of their own: a call may be done after its caller has
+// returned.
+
+func (w *wire) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
+	var found cache.Lookup
+	err := w.call(ctx, "Get", key, func() (err error) {
+		found.Entry, found.Found, err = w.data.Get(context.Background(), key)
 		return err
 	})
-	return e, ok, err
+	if err != nil {
+		return cache.Entry{}, false, err
+	}
+	return found.Entry, found.Found, nil
 }
 
 func (w *wire) Set(ctx context.Context, key string, e cache.Entry) error {
@@ -239,28 +246,35 @@ func (w *wire) Delete(ctx context.Context, key string) error {
 	return w.call(ctx, "Delete", key, func() error { return w.data.Delete(context.Background(), key) })
 }
 
-func (w *wire) Increment(ctx context.Context, key string, delta int64, expires time.Time) (n int64, at time.Time, err error) {
-	err = w.call(ctx, "Increment", key, func() (err error) {
-		n, at, err = w.data.Increment(context.Background(), key, delta, expires)
+func (w *wire) Increment(ctx context.Context, key string, delta int64, expires time.Time) (int64, time.Time, error) {
+	var sum int64
+	var until time.Time
+	err := w.call(ctx, "Increment", key, func() (err error) {
+		sum, until, err = w.data.Increment(context.Background(), key, delta, expires)
 		return err
 	})
-	return n, at, err
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	return sum, until, nil
 }
 
-func (w *wire) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (ok bool, err error) {
-	err = w.call(ctx, "CompareAndSwap", key, func() (err error) {
-		ok, err = w.data.CompareAndSwap(context.Background(), key, old, e)
+func (w *wire) CompareAndSwap(ctx context.Context, key string, old []byte, e cache.Entry) (bool, error) {
+	var done bool
+	err := w.call(ctx, "CompareAndSwap", key, func() (err error) {
+		done, err = w.data.CompareAndSwap(context.Background(), key, old, e)
 		return err
 	})
-	return ok, err
+	return err == nil && done, err
 }
 
-func (w *wire) CompareAndDelete(ctx context.Context, key string, old []byte) (ok bool, err error) {
-	err = w.call(ctx, "CompareAndDelete", key, func() (err error) {
-		ok, err = w.data.CompareAndDelete(context.Background(), key, old)
+func (w *wire) CompareAndDelete(ctx context.Context, key string, old []byte) (bool, error) {
+	var done bool
+	err := w.call(ctx, "CompareAndDelete", key, func() (err error) {
+		done, err = w.data.CompareAndDelete(context.Background(), key, old)
 		return err
 	})
-	return ok, err
+	return err == nil && done, err
 }
 
 func (w *wire) Clear(ctx context.Context, prefix string) error {
