@@ -159,10 +159,12 @@ func (w *wire) lateCall(ctx, own context.Context, do func() error) error {
 	late.OnAnswer(func() { close(answered) })
 	go func() {
 		for _, wait := range []time.Duration{before, after} {
-			select {
-			case <-time.After(wait):
-			case <-w.gone:
-				return
+			if wait > 0 {
+				select {
+				case <-time.After(wait):
+				case <-w.gone:
+					return
+				}
 			}
 			select {
 			case <-w.gone:
