@@ -15,6 +15,7 @@ import (
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/internal/server"
 	"github.com/harpia-go/harpia/internal/version"
 	"github.com/harpia-go/harpia/shared"
 )
@@ -147,7 +148,7 @@ func (a *app) open(ctx context.Context) (*cache.Cache[[]byte], error) {
 	if a.store, err = pluginstore.Open(ctx, a.spec(), o); err != nil {
 		return nil, err
 	}
-	a.cache, err = cache.New[[]byte](cache.Options{Store: a.store})
+	a.cache, err = cache.New[[]byte](cache.Options{Store: a.store, Codec: server.Bytes{}})
 	return a.cache, err
 }
 

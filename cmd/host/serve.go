@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harpia-go/harpia/cache/pluginstore"
+	"github.com/harpia-go/harpia/internal/reclaim"
 	"github.com/harpia-go/harpia/internal/server"
 )
 
@@ -18,6 +19,10 @@ const defaultHTTP = "127.0.0.1:8380"
 
 // serveName is the command to which SIGHUP is not the end.
 const serveName = "serve"
+
+// burst is how many bytes of large values in flight make the collector run
+// earlier: what a process of 20 MB notices.
+const burst = 32 << 20
 
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -71,12 +76,16 @@ func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 	if err != nil {
 		return err
 	}
+	memory := reclaim.New(burst)
+	defer memory.Close()
+	maxValue := a.store.Limits().MaxValue
 	h, err := server.New(server.Options{
-		Cache:    c,
-		MaxValue: a.store.Limits().MaxValue,
-		Status:   a.status,
-		Logger:   log,
-		Hosts:    hosts,
+		Cache:     c,
+		MaxValue:  maxValue,
+		Admission: server.NewAdmission(server.MaxBuffered(maxValue), memory),
+		Status:    a.status,
+		Logger:    log,
+		Hosts:     hosts,
 	})
 	if err != nil {
 		return err

@@ -10,16 +10,22 @@ import (
 	"github.com/harpia-go/harpia/cache"
 )
 
+// growth is the factor by which the buffer of a body of known length grows: a
+// client must have sent a sixteenth of what is reserved for it, and what is
+// copied on the way is a fifteenth of the body. A body of unknown length may
+// end at any time, so its buffer doubles.
+const growth = 16
+
 // readBody returns the whole body, or an error and none of it. The buffer
 // grows with what has arrived, never with what a header claims, and s pays for
-// it.
+// it. The buffer is the caller's alone.
 func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) {
-	limit := h.maxValue
+	limit, factor := h.maxValue, 2
 	if r.ContentLength > int64(limit) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, r.ContentLength, limit)
 	}
 	if r.ContentLength >= 0 {
-		limit = int(r.ContentLength)
+		limit, factor = int(r.ContentLength), growth
 	}
 	var (
 		body []byte
@@ -28,7 +34,7 @@ func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) 
 	)
 	for {
 		if len(body) == cap(body) && len(body) < limit {
-			grown := min(max(2*cap(body), uncounted/2), limit)
+			grown := min(max(factor*cap(body), uncounted/2), limit)
 			if !s.hold(grown) {
 				return nil, errBusy
 			}
@@ -47,11 +53,22 @@ func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) 
 		pace.moved += n
 		switch {
 		case err == io.EOF:
-			return body, nil
+			return fitted(body, s), nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, errSlowBody
 		case err != nil:
 			return nil, brokenBody(err)
 		}
 	}
+}
+
+// fitted returns the body without the room that was left for more: a store may
+// keep the buffer for long. If the copy is not admitted, the buffer stays.
+func fitted(body []byte, s *share) []byte {
+	if cap(body)-len(body) <= len(body)/8 || !s.hold(cap(body)+len(body)) {
+		return body
+	}
+	fit := append(make([]byte, 0, len(body)), body...)
+	s.hold(len(fit))
+	return fit
 }

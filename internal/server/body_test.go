@@ -159,10 +159,10 @@ func TestClaimedLengthCostsNothing(t *testing.T) {
 }
 
 // While large values are on their way there is room for small ones only.
-func TestMaxBuffered(t *testing.T) {
+func TestAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 1 << 20
-		s := inBubble(t, newHTTP(t, nil, Options{MaxValue: large, MaxBuffered: large}))
+		s := inBubble(t, newHTTP(t, nil, Options{MaxValue: large, Admission: NewAdmission(large, nil)}))
 		body := strings.Repeat("x", large)
 		first := s.raw()
 		first.head("PUT /v1/cache/first", "Content-Length: "+strconv.Itoa(large))

@@ -20,10 +20,10 @@ type Options struct {
 	// MaxValue is the longest value in bytes, which should be the store's
 	// limit. 0: cache.DefaultMaxValue.
 	MaxValue int
-	// MaxBuffered bounds the memory, in bytes, of values on their way in and
-	// out. What would pass it is answered with 503. The first 64 KiB of each
-	// value are not counted. 0: eight times MaxValue.
-	MaxBuffered int64
+	// Admission bounds the memory of values on their way in and out. What would
+	// pass it is answered with 503. The first 64 KiB of each value are not
+	// counted. Nil: eight times MaxValue, for this front end alone.
+	Admission *Admission
 	// Hosts are the names, without ports, under which clients may call the
 	// server, beside localhost and IP addresses. Without any, other names are
 	// refused only on connections over loopback. See checkHost.
@@ -39,7 +39,7 @@ type HTTP struct {
 	cache    *cache.Cache[[]byte]
 	status   func(context.Context) Status
 	maxValue int
-	buffered *budget
+	admitted *Admission
 	hosts    map[string]bool
 	log      *slog.Logger
 	t        Timeouts
@@ -59,17 +59,17 @@ func New(o Options) (*HTTP, error) {
 		return nil, errors.New("server: Options.Cache is nil")
 	case o.Status == nil:
 		return nil, errors.New("server: Options.Status is nil")
-	case o.MaxValue < 0 || o.MaxBuffered < 0:
-		return nil, fmt.Errorf("server: negative bound: MaxValue %d, MaxBuffered %d", o.MaxValue, o.MaxBuffered)
+	case o.MaxValue < 0:
+		return nil, fmt.Errorf("server: negative bound: MaxValue %d", o.MaxValue)
 	}
 	if o.MaxValue == 0 {
 		o.MaxValue = cache.DefaultMaxValue
 	}
-	if o.MaxBuffered == 0 {
-		o.MaxBuffered = 8 * int64(o.MaxValue)
+	if o.Admission == nil {
+		o.Admission = NewAdmission(MaxBuffered(o.MaxValue), nil)
 	}
-	if o.MaxBuffered < int64(o.MaxValue) {
-		return nil, fmt.Errorf("server: MaxBuffered is %d: a value of MaxValue, %d bytes, would never pass", o.MaxBuffered, o.MaxValue)
+	if o.Admission.bound < int64(o.MaxValue) {
+		return nil, fmt.Errorf("server: %d bytes are admitted: a value of MaxValue, %d bytes, would never pass", o.Admission.bound, o.MaxValue)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -78,7 +78,7 @@ func New(o Options) (*HTTP, error) {
 		cache:    o.Cache,
 		status:   o.Status,
 		maxValue: o.MaxValue,
-		buffered: newBudget(o.MaxBuffered),
+		admitted: o.Admission,
 		hosts:    hostSet(o.Hosts),
 		log:      o.Logger,
 		t:        t,

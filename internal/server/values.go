@@ -26,7 +26,7 @@ func (h *HTTP) getValue(w *response, r *http.Request, key string) error {
 	if !ok {
 		return notFound
 	}
-	s := share{of: h.buffered}
+	s := share{of: h.admitted}
 	defer s.release()
 	if !s.hold(len(value)) {
 		return errBusy
@@ -56,7 +56,7 @@ func (h *HTTP) putValue(w *response, r *http.Request, key string) error {
 	if err != nil {
 		return err
 	}
-	s := share{of: h.buffered}
+	s := share{of: h.admitted}
 	defer s.release()
 	value, err := h.readBody(w, r, &s)
 	if err != nil {

@@ -264,7 +264,7 @@ func TestNewRefusesOptions(t *testing.T) {
 		"no cache":         {Status: ready},
 		"no status":        {Cache: c},
 		"negative bound":   {Cache: c, Status: ready, MaxValue: -1},
-		"no room":          {Cache: c, Status: ready, MaxValue: 10, MaxBuffered: 9},
+		"no room":          {Cache: c, Status: ready, MaxValue: 10, Admission: NewAdmission(9, nil)},
 		"negative timeout": {Cache: c, Status: ready, Timeouts: Timeouts{Lag: -1}},
 		"negative rate":    {Cache: c, Status: ready, Timeouts: Timeouts{MinRate: -1}},
 	} {
