@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"cache":                   {},
 	"cache/storetest":         {"cache"},
 	"shared/storepb":          {},
-	"shared":                  {"cache", "shared/storepb"},
+	"shared":                  {"cache", "shared/storepb", "internal/reclaim"},
 	"internal/version":        {},
 	"internal/memstore":       {"cache", "shared", "internal/version"},
 	"cache/pluginstore":       {"cache", "shared", "internal/memstore"},

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/internal/reclaim"
+	"github.com/harpia-go/harpia/shared/storepb"
 )
 
 // guard stands between the wire and the store. A store that panics fails the
@@ -26,6 +28,8 @@ type guard struct {
 	// calls is held for reading by every call, and for writing for good once
 	// the store is to be closed.
 	calls sync.RWMutex
+	// memory counts the large values; nil: nobody does.
+	memory *reclaim.Reclaimer
 }
 
 // storeService begins the full method names of the calls that are guarded;
@@ -49,7 +53,17 @@ func (g *guard) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, 
 	defer func() { g.recovered(call.FullMethod, recover(), &err) }()
 	ctx, cancel := limited(ctx)
 	defer cancel()
+	defer func() { g.passed(req); g.passed(resp) }()
 	return next(ctx, req)
+}
+
+// passed counts the value that a message has, if it is large.
+func (g *guard) passed(message any) {
+	if m, ok := message.(interface{ GetEntry() *storepb.Entry }); ok {
+		if n := int64(len(m.GetEntry().GetValue())); n > laneSmall {
+			g.memory.Passed(n)
+		}
+	}
 }
 
 func (g *guard) stream(srv any, stream grpc.ServerStream, call *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {

@@ -96,6 +96,7 @@ func (s *laneServer) serve(ctx context.Context) error {
 			s.counter.give(s.which, s.taken)
 		}
 		s.startAll(ctx, requests)
+		clear(requests) // the next frame may be long in coming
 		if answers.size() == 0 {
 			continue
 		}
@@ -131,6 +132,10 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 		return a, toStatus(err)
 	}
 	most := s.info.Load().Limits.MaxValue
+	if carries := int64(len(r.value) + len(r.old)); carries > laneSmall {
+		s.guard.memory.Add(carries)
+		defer s.guard.memory.Add(-carries)
+	}
 	if n := max(len(r.value), len(r.old)); n > most {
 		return a, toStatus(fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, n, most))
 	}
@@ -145,6 +150,10 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 	case laneGet:
 		var e cache.Entry
 		e, done, err = s.store.Get(ctx, key)
+		if n := int64(len(e.Value)); n > laneSmall {
+			s.guard.memory.Add(n)
+			defer s.guard.memory.Add(-n)
+		}
 		a = s.found(e, done)
 	case laneSet:
 		err = s.store.Set(ctx, key, cache.Entry{Value: s.own(r), Expires: expires})

@@ -54,6 +54,7 @@ func eagerly(conn net.Conn) io.Reader {
 	e := &eager{conn: conn, raw: raw}
 	e.try = func(fd uintptr) bool {
 		e.n, e.err = syscall.Read(int(fd), e.buf)
+		e.buf = nil // a long frame is its receiver's: 60 MB were kept until the next read
 		return true // never wait
 	}
 	return e
@@ -64,13 +65,13 @@ func (e *eager) Read(p []byte) (int, error) {
 	if e.left > 0 {
 		return e.readLater(p)
 	}
-	e.buf = p
 	// What takes much longer than usual may come from somebody who stands in
 	// line for this very processor.
 	usual := max(e.mean, eagerMean)
 	var begun time.Time
 	var took time.Duration
 	for took < 2*usual {
+		e.buf = p
 		if err := e.raw.Read(e.try); err != nil {
 			return 0, err
 		}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/internal/reclaim"
 )
 
 // EnvLogLevel is the variable in which the host tells a plugin how much to
@@ -61,7 +62,7 @@ func Serve(store cache.Store) {
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 	leaveSignalsToHost()
 
-	s, g := newServer(store), &guard{log: log}
+	s, g := newServer(store), &guard{log: log, memory: new(reclaim.Reclaimer)}
 	h := &host{pid: os.Getppid(), guard: g}
 	if offer, err := offerLane(os.Getenv(plugin.EnvUnixSocketDir), h.pid, s, g); err == nil {
 		s.lane = offer
@@ -87,6 +88,7 @@ func Serve(store cache.Store) {
 		},
 	})
 	_ = closeStore(store, g)
+	g.memory.Close()
 	h.cleanUp()
 }
 

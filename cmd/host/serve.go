@@ -20,10 +20,6 @@ const defaultHTTP = "127.0.0.1:8380"
 // serveName is the command to which SIGHUP is not the end.
 const serveName = "serve"
 
-// burst is how many bytes of large values in flight make the collector run
-// earlier: what a process of 20 MB notices.
-const burst = 32 << 20
-
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   serveName,
@@ -76,7 +72,7 @@ func (a *app) serve(ctx context.Context, addr string, hosts []string) error {
 	if err != nil {
 		return err
 	}
-	memory := reclaim.New(burst)
+	memory := new(reclaim.Reclaimer)
 	defer memory.Close()
 	maxValue := a.store.Limits().MaxValue
 	h, err := server.New(server.Options{
