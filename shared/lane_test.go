@@ -11,12 +11,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/storetest"
@@ -367,5 +369,38 @@ func TestLaneUnderLoad(t *testing.T) {
 			wg.Wait()
 			t.Logf("%d calls were late", late.Load())
 		})
+	}
+}
+
+// A large value is its receiver's alone: the lane keeps no reference to it until
+// the next one comes.
+func TestLaneKeepsNoLargeValue(t *testing.T) {
+	c := openLanes(t, memory(t), false)
+	if err := c.Set(t.Context(), "k", cache.Entry{Value: make([]byte, 4*laneSmall)}); err != nil {
+		t.Fatal(err)
+	}
+	// Several, since only some reads spin.
+	var got [32]weak.Pointer[byte]
+	for i := range got {
+		e, found, err := c.Get(t.Context(), "k")
+		if err != nil || !found || len(e.Value) != 4*laneSmall {
+			t.Fatalf("%d bytes, %v, %v", len(e.Value), found, err)
+		}
+		got[i] = weak.Make(&e.Value[0])
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		kept := 0
+		for _, p := range got {
+			if p.Value() != nil {
+				kept++
+			}
+		}
+		if kept == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d values that nobody holds are kept", kept)
+		}
 	}
 }

@@ -10,22 +10,36 @@ import (
 	"github.com/harpia-go/harpia/cache"
 )
 
-// growth is the factor by which the buffer of a body of known length grows: a
-// client must have sent a sixteenth of what is reserved for it, and what is
-// copied on the way is a fifteenth of the body. A body of unknown length may
-// end at any time, so its buffer doubles.
+// growth bounds what a client gets for what it has sent: the buffer of a body of
+// known length is at most so many times as large. Of such a body at most one part
+// in growth, and what led there, is copied to the last buffer. A body of unknown
+// length may end at any time, so its buffer doubles.
 const growth = 16
+
+// grown is the size of the buffer after one of size bytes that is full.
+func grown(size, limit int, known bool) int {
+	switch first := uncounted / 2; {
+	case size < first:
+		return min(first, limit)
+	case !known:
+		return min(2*size, limit)
+	case limit <= growth*size:
+		return limit
+	default:
+		return min(growth*size, (limit+growth-1)/growth)
+	}
+}
 
 // readBody returns the whole body, or an error and none of it. The buffer
 // grows with what has arrived, never with what a header claims, and s pays for
 // it. The buffer is the caller's alone.
 func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) {
-	limit, factor := h.maxValue, 2
+	limit, known := h.maxValue, r.ContentLength >= 0
 	if r.ContentLength > int64(limit) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, r.ContentLength, limit)
 	}
-	if r.ContentLength >= 0 {
-		limit, factor = int(r.ContentLength), growth
+	if known {
+		limit = int(r.ContentLength)
 	}
 	var (
 		body []byte
@@ -34,11 +48,11 @@ func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) 
 	)
 	for {
 		if len(body) == cap(body) && len(body) < limit {
-			grown := min(max(factor*cap(body), uncounted/2), limit)
-			if !s.hold(grown) {
+			size := grown(cap(body), limit, known)
+			if !s.hold(size) {
 				return nil, errBusy
 			}
-			body = append(make([]byte, 0, grown), body...)
+			body = append(make([]byte, 0, size), body...)
 		}
 		into := body[len(body):cap(body)]
 		if len(into) == 0 {
