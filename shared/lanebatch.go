@@ -96,10 +96,12 @@ func (s *laneServer) start(ctx context.Context, requests []laneRequest, together
 		}
 		// Only the end of the connection keeps an answer from being queued.
 		writes, _ := s.out.add(context.Background(), math.MaxInt64, func(q *frameQueue, _ time.Duration) {
+			before := q.bytes
 			for i := range answers {
 				answers[i].id = requests[i].id
 				answers[i].add(q)
 			}
+			s.queued(q.bytes - before)
 		})
 		if writes {
 			s.out.write()

@@ -17,6 +17,9 @@ type outbox struct {
 	conn net.Conn
 	// broken is told, once and with mu held, why nothing more can be written.
 	broken func(error)
+	// wrote, if it is not nil, is called when so many bytes of large values were
+	// written. What a broken connection keeps back is not counted.
+	wrote func(bytes int)
 
 	mu      sync.Mutex
 	queue   frameQueue
@@ -115,11 +118,15 @@ func (o *outbox) write() {
 			_ = o.conn.SetWriteDeadline(o.until)
 		}
 		rest, err := q.writeTo(o.conn)
+		if err == nil {
+			o.written(q.bytes)
+			q.bytes = 0
+		}
 		switch {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			o.fail(err)
 		case err != nil || round == outboxRounds:
-			go o.writeOn(rest)
+			go o.writeOn(rest, q.bytes)
 			return
 		case cap(q.small) <= outboxBound:
 			o.mu.Lock()
@@ -131,7 +138,7 @@ func (o *outbox) write() {
 
 // writeOn writes rest, and then what is queued, until nothing is. It blocks while
 // the other side takes nothing.
-func (o *outbox) writeOn(rest net.Buffers) {
+func (o *outbox) writeOn(rest net.Buffers, bytes int) {
 	// The other side may take nothing for as long as it likes: whether its
 	// process is dead is for its supervisor to say, who closes the connection.
 	o.until = time.Time{}
@@ -139,6 +146,8 @@ func (o *outbox) writeOn(rest net.Buffers) {
 	for {
 		if _, err := rest.WriteTo(o.conn); err != nil {
 			o.fail(err)
+		} else {
+			o.written(bytes)
 		}
 		o.mu.Lock()
 		if o.queue.size() == 0 || o.err != nil {
@@ -148,7 +157,13 @@ func (o *outbox) writeOn(rest net.Buffers) {
 		}
 		q := o.take()
 		o.mu.Unlock()
-		rest = q.buffers()
+		rest, bytes = q.buffers(), q.bytes
+	}
+}
+
+func (o *outbox) written(bytes int) {
+	if bytes > 0 && o.wrote != nil {
+		o.wrote(bytes)
 	}
 }
 

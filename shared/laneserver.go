@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -49,15 +50,27 @@ type laneServer struct {
 	out   outbox
 	calls *places
 	ended sync.WaitGroup
+
+	unwritten atomic.Int64 // bytes of large values in out
+}
+
+// queued counts so many more bytes of large values, or fewer, that wait to be
+// written: the host may take them long after their calls have returned.
+func (s *laneServer) queued(bytes int) {
+	if bytes != 0 {
+		s.unwritten.Add(int64(bytes))
+		s.guard.memory.Add(int64(bytes))
+	}
 }
 
 // serve answers until the connection ends, and waits for the calls under way.
 func (s *laneServer) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer func() { s.guard.memory.Add(-s.unwritten.Load()) }()
 	defer s.ended.Wait()
 	defer cancel()
 	defer func() { _ = s.conn.Close() }()
-	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }}
+	s.out = outbox{conn: s.conn, broken: func(error) { _ = s.conn.Close() }, wrote: func(bytes int) { s.queued(-bytes) }}
 	s.calls = newPlaces()
 	from := eagerly(s.conn)
 	in := frames{longest: requestHead + cache.MaxKey + 4 + 2*s.longest}

@@ -14,6 +14,7 @@
 package reclaim
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -131,6 +132,7 @@ func (r *Reclaimer) look() {
 	r.become(r.wanted())
 	if r.due {
 		r.due = false
+		runtime.GC() // what a sync.Pool has survives one collection
 		debug.FreeOSMemory()
 	}
 }
