@@ -39,6 +39,10 @@ const EnvLogLevel = "HARPIA_LOG_LEVEL"
 // the host gave the plugin, so that no child of the plugin outlives it: nothing
 // after Serve is sure to run.
 //
+// While 128 MB or more of large values are in flight, Serve sets the collector to
+// GOGC=25, unless it is tighter or off; after large values it returns free
+// memory to the system. Small values change neither.
+//
 // Where the variable HARPIA_STORE_DEBUG is set, a plugin that a person starts
 // serves too, for hosts that are told to attach to it.
 func Serve(store cache.Store) {

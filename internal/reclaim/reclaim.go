@@ -6,7 +6,7 @@
 // burst nothing allocates, so the next collection may be two minutes away; the
 // memory stays with the process until then. Measured with 20 uploads of 60 MB
 // at once to the host, of which 8 are admitted: 1155 MB resident ten seconds
-// after the last answer, and 26 MB with a Reclaimer.
+// after the last answer, and 24 MB with a Reclaimer.
 //
 // A limit for the whole heap (debug.SetMemoryLimit) would not do: a store in
 // memory may be larger than any limit that fits bodies, and the collector would

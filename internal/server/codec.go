@@ -1,6 +1,12 @@
 package server
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/harpia-go/harpia/cache"
+)
+
+var _ cache.Codec = Bytes{}
 
 // Bytes is the codec of a cache that is served. Unlike cache.Raw it copies
 // neither way: a front end hands on the buffer into which it read a value, and
