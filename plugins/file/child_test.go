@@ -93,6 +93,9 @@ func runChild(role string) int {
 	case "write":
 		first, _ := strconv.Atoi(os.Getenv(childFirst))
 		childWrites(s, first)
+	case "fill":
+		first, _ := strconv.Atoi(os.Getenv(childFirst))
+		childFills(s, first)
 	}
 	// Until the parent says so, or is dead.
 	_, _ = io.Copy(io.Discard, os.Stdin)

@@ -26,17 +26,29 @@ const cannotMount = "no file system can be mounted here"
 // On a real file system of 64 MiB: the disk is filled by the store itself and
 // by somebody else, to the last byte, under load.
 func TestRealFullDisk(t *testing.T) {
-	if dir := os.Getenv(childMount); dir != "" {
-		mountSmallDisk(t, dir)
-		for _, mode := range []syncMode{syncAlways, syncInterval, syncNever} {
-			t.Run(string(mode), func(t *testing.T) {
-				fillRealDisk(t, dir, mode)
-			})
-		}
+	dir := ownMounts(t)
+	if dir == "" {
 		return
 	}
-	// In a mount namespace of its own, so that nothing is left behind.
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestRealFullDisk$", "-test.v")
+	mountTmpfs(t, dir, 64)
+	for _, mode := range []syncMode{syncAlways, syncInterval, syncNever} {
+		t.Run(string(mode), func(t *testing.T) {
+			fillRealDisk(t, dir, mode)
+		})
+	}
+}
+
+// ownMounts runs the test again, in a process with mounts of its own, so that
+// nothing is left behind. There it returns a directory to mount a disk at, and
+// here, at the end, none.
+func ownMounts(t *testing.T) string {
+	if dir := os.Getenv(childMount); dir != "" {
+		if err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, ""); err != nil {
+			t.Fatalf("%s: %v", cannotMount, err)
+		}
+		return dir
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), childMount+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() != 0 {
@@ -56,16 +68,7 @@ func TestRealFullDisk(t *testing.T) {
 	case testing.Verbose():
 		t.Logf("%s", out)
 	}
-}
-
-func mountSmallDisk(t *testing.T, dir string) {
-	err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, "")
-	if err == nil {
-		err = syscall.Mount("harpia", dir, "tmpfs", 0, "size=64m")
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", cannotMount, err)
-	}
+	return ""
 }
 
 // foreignFile takes all room there is, and goes on, until it is removed.
