@@ -158,3 +158,27 @@ func childOp(w, n int) (key, value string) {
 	}
 	return key, strconv.Itoa(n)
 }
+
+// fillers is how many goroutines of a child fill the disk.
+const fillers = 8
+
+// childFills writes values of 0.3 to 1 MB until it is killed, and prints "KEY SIZE"
+// for each that was acknowledged and "refused" for each that was not.
+func childFills(s *Store, first int) {
+	var out sync.Mutex
+	for w := range fillers {
+		go func() {
+			for n := first; ; n++ {
+				key, size := fmt.Sprint(w, "-", n), 300_000+rand.IntN(700_000)
+				err := s.Set(context.Background(), key, cache.Entry{Value: []byte(key + noise(size))})
+				out.Lock()
+				if err != nil {
+					fmt.Println("refused")
+				} else {
+					fmt.Println(key, size)
+				}
+				out.Unlock()
+			}
+		}()
+	}
+}

@@ -206,7 +206,7 @@ func wrap(err error) error {
 		}
 	}
 	if pebble.IsCorruptionError(err) {
-		return fmt.Errorf("file: the data is damaged: restore the directory from a copy, or remove it and start empty: %w: %w", cache.ErrUnavailable, err)
+		return isDamaged("", err)
 	}
 	return fmt.Errorf("file: %w: %w", cache.ErrUnavailable, err)
 }

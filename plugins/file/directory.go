@@ -98,7 +98,7 @@ func unusable(dir string, err error) error {
 // unreadable explains why what dir holds cannot be opened.
 func unreadable(dir string, err error) error {
 	if pebble.IsCorruptionError(err) || errors.Is(err, errMark) || errors.Is(err, pebble.ErrDBDoesNotExist) {
-		return fmt.Errorf("file: the data in %s is damaged: restore the directory from a copy, or remove it and start empty: %w: %w", dir, cache.ErrUnavailable, err)
+		return isDamaged(dir, err)
 	}
 	return opening(dir, err)
 }
