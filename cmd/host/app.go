@@ -90,7 +90,7 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default warn; info for serve)")
 	f.BoolVar(&a.json, "json", false, "print results and logs as JSON")
 	cmd.AddCommand(a.dataCommands()...)
-	cmd.AddCommand(a.shellCommand(), a.serveCommand(), a.pluginsCommand(), a.versionCommand())
+	cmd.AddCommand(a.shellCommand(), a.serveCommand(), a.pluginsCommand(), a.doctorCommand(), a.versionCommand())
 	a.prepare(cmd)
 	return cmd
 }

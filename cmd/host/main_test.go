@@ -103,7 +103,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 			"http": httpCommand, "ready": readyCommand, "killplugin": killPlugin, "nothingleft": nothingLeftCommand,
 			"expect-code": expectCode, "binary": writeBinary, "signalhost": signalHost,
 			"soonnothingleft": soonNothingLeft, "append-byte": appendByte, "until": untilCommand, "untillog": untilLog,
-			"pluginpid": pluginPID,
+			"pluginpid": pluginPID, "damage": damageFiles,
 		},
 	}
 }
@@ -248,6 +248,21 @@ func appendByte(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = f.Write([]byte{0})
 	ts.Check(err)
 	ts.Check(f.Close())
+}
+
+// damageFiles is: damage PATTERN. It changes a byte in the middle of each file.
+func damageFiles(ts *testscript.TestScript, _ bool, args []string) {
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("no file matches %s", args[0])
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		ts.Check(err)
+		b[len(b)/2] ^= 1
+		ts.Check(os.WriteFile(name, b, 0o600))
+	}
 }
 
 // signalHost is: signalhost TERM|KILL|HUP. It signals the host that serves in the
