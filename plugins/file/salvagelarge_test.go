@@ -13,7 +13,7 @@ import (
 // cleared, is copied as it is. A damaged block costs the entries in it.
 func TestSalvageOfManyTables(t *testing.T) {
 	const keys = 4000
-	dir, killed := t.TempDir(), filepath.Join(t.TempDir(), "killed")
+	dir := t.TempDir()
 	s := open(t, dir, "reserve", "0", "sync", "never")
 	want, written := map[string]string{}, map[string]map[string]bool{}
 	for n := range 40_000 {
@@ -43,8 +43,8 @@ func TestSalvageOfManyTables(t *testing.T) {
 			noError(t, s.db.Compact(t.Context(), []byte{0}, []byte{255}, true))
 		}
 	}
-	copyDir(t, dir, killed)
-	tables, err := filepath.Glob(filepath.Join(killed, "*.sst"))
+	mustClose(t, s)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 	if err != nil || len(tables) < 4 {
 		t.Fatalf("there are %d tables: %v", len(tables), err)
 	}
@@ -68,7 +68,7 @@ func TestSalvageOfManyTables(t *testing.T) {
 		}
 		return wrong
 	}
-	r, copied := salvaged(t, killed)
+	r, copied := salvaged(t, dir)
 	if wrong := compare(copied); wrong > 0 || len(r.Lost) > 0 {
 		t.Errorf("%d entries of the copy are wrong: %+v", wrong, r)
 	}
@@ -81,14 +81,14 @@ func TestSalvageOfManyTables(t *testing.T) {
 		noError(t, os.WriteFile(table, b, 0o600))
 		damagedTables++
 	}
-	r, copied = salvaged(t, killed)
+	r, copied = salvaged(t, dir)
 	if wrong := compare(copied); len(r.Lost) == 0 || wrong > 300*damagedTables || wrong > len(want)/4 {
 		t.Errorf("two damaged blocks in each of %d tables cost %d of %d entries: %+v", damagedTables, wrong, len(want), r.Lost)
 	} else {
 		t.Logf("two damaged blocks in each of %d tables cost %d of %d entries, in %d parts", damagedTables, wrong, len(want), len(r.Lost))
 	}
 	for _, l := range r.Lost {
-		if info, err := os.Stat(filepath.Join(killed, l.File)); err != nil || l.To <= l.From || l.To > info.Size() {
+		if info, err := os.Stat(filepath.Join(dir, l.File)); err != nil || l.To <= l.From || l.To > info.Size() {
 			t.Errorf("the part %+v is not one of the file: %v", l, errors.Join(err))
 		}
 	}
