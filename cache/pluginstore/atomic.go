@@ -63,7 +63,15 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) (found
 
 // Clear implements cache.Clearer.
 func (s *Store) Clear(ctx context.Context, prefix string) error {
-	return s.only(ctx, cache.CanClear, onAllKeys, func(to cache.Store) error { return cache.Clear(ctx, to, prefix) })
+	return s.only(ctx, cache.CanClear, onAllKeys, func(to cache.Store) error {
+		return s.quarantine.clearing(ctx, func() error {
+			err := cache.Clear(ctx, to, prefix)
+			if err == nil {
+				s.quarantine.cleared(prefix)
+			}
+			return err
+		})
+	})
 }
 
 // Flush implements cache.Flusher.
@@ -141,6 +149,14 @@ var (
 	notCounted = counted{pass: unfenced, enter: func(*inFlight) (bool, <-chan struct{}) { return true, nil }, leave: func(*inFlight) {}, abandon: func(*route) {}}
 )
 
+// keys are those that the call is on, if they are known.
+func (c *counted) keys() []string {
+	if c.key == "" {
+		return nil
+	}
+	return []string{c.key}
+}
+
 func unfenced(context.Context, *route) (bool, error) { return true, nil }
 
 func onKey(key string) counted {
@@ -172,14 +188,28 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 		} else if !ok {
 			continue // the route is another by now
 		}
+		var turn turn
+		if count.key != "" {
+			var ok bool
+			if turn, ok, err = s.quarantine.enter(ctx, r, count.key); err != nil {
+				return err
+			} else if !ok {
+				continue
+			}
+		}
 		if ok, busy := count.enter(r.inFlight); !ok {
+			turn.giveUp()
 			if err := r.awaitTurn(ctx, busy); err != nil {
 				return err
 			}
 			continue
 		}
 		sent++
-		c, err := s.once(ctx, r, count, call)
+		c, err := s.once(ctx, r, count, func(to cache.Store) error {
+			err := call(to)
+			turn.end(err)
+			return err
+		})
 		if c != nil {
 			var again bool
 			if again, err = s.outcome(ctx, c, sent); again {
@@ -200,7 +230,7 @@ func (s *Store) once(ctx context.Context, r *route, count counted, call func(cac
 	}
 	switch {
 	case err == nil:
-	case s.lost(ctx, r, err):
+	case s.lost(ctx, r, err, count.keys()...):
 		if count.again {
 			if c := s.doubt(r, nil, err); c != nil {
 				return c, nil

@@ -36,5 +36,11 @@ func (b *breaker) failed(now time.Time, wasReady time.Duration) (time.Duration, 
 	return min(delay, b.MaxDelay), len(b.failures) < b.Failures
 }
 
+// forgive forgets the last n failures.
+func (b *breaker) forgive(n int) {
+	b.failures = b.failures[:max(0, len(b.failures)-n)]
+	b.quick = max(0, b.quick-n)
+}
+
 // reset forgets all failures.
 func (b *breaker) reset() { b.failures, b.quick = nil, 0 }

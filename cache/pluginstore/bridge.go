@@ -21,9 +21,12 @@ type bridge struct {
 	// forgets is called when the journal drops a value for the first time.
 	forgets func()
 	warned  bool
+	// quarantine knows the keys that are told one by one, or not at all; nil: no key.
+	quarantine *quarantine
 
 	mu      sync.Mutex
 	journal journal
+	telling []keyWrite // that the plugin has not answered yet
 	// gate is not nil while the last of the journal is replayed: who wants to
 	// write waits until it is closed.
 	gate chan struct{}

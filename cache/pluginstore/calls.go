@@ -3,6 +3,7 @@ package pluginstore
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/shared"
@@ -23,13 +24,23 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		} else if !ok {
 			continue
 		}
+		turn, ok, err := s.quarantine.enter(ctx, r, key)
+		switch {
+		case isQuarantined(err) && s.mayForget():
+			return cache.Entry{}, false, nil
+		case err != nil:
+			return cache.Entry{}, false, err
+		case !ok:
+			continue
+		}
 		sent++
 		e, ok, err := r.plug.store().Get(ctx, key)
+		turn.end(err)
 		if err == nil {
 			return e, ok, nil
 		}
 		r.fence(err, key)
-		if s.lost(ctx, r, err) && s.again(sent) {
+		if s.lost(ctx, r, err, key) && s.again(sent) {
 			continue
 		}
 		return cache.Entry{}, false, s.failed(err)
@@ -47,9 +58,9 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 			return nil, err
 		}
 		found := make([]cache.Lookup, len(keys))
-		if r.bridge != nil {
+		if r.bridge != nil || slices.ContainsFunc(keys, s.quarantine.knows) {
 			for i, key := range keys {
-				if found[i].Entry, found[i].Found, err = r.bridge.get(ctx, key); err != nil {
+				if found[i].Entry, found[i].Found, err = s.Get(ctx, key); err != nil {
 					return nil, err
 				}
 			}
@@ -65,7 +76,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 		if err == nil {
 			return got, nil
 		}
-		if s.lost(ctx, r, err) && s.again(sent) {
+		if s.lost(ctx, r, err, keys...) && s.again(sent) {
 			continue
 		}
 		return nil, s.failed(err)
@@ -75,6 +86,10 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 // again reports whether a read that was lost is sent another time: once, and where
 // memory may serve until it has an answer, however many processes die of it.
 func (s *Store) again(sent int) bool { return sent < 2 || s.fallback() == FallbackMemory }
+
+// mayForget reports whether the store is one of which a miss is allowed for want of
+// anything better: nobody else uses it, and it does not keep what it acknowledged.
+func (s *Store) mayForget() bool { return s.fallback() == FallbackMemory && !s.Info().Durable }
 
 // Set implements cache.Store.
 func (s *Store) Set(ctx context.Context, key string, e cache.Entry) error {
@@ -129,14 +144,25 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			} else if !ok {
 				continue // the route is another by now
 			}
-			if ok, err := r.begin(ctx, writes); err != nil {
+			turn, ok, err := s.turnOf(ctx, r, writes)
+			if errors.Is(err, errOneByOne) {
+				return s.resume(ctx, writes)
+			} else if err != nil {
 				return err
 			} else if !ok {
 				continue
 			}
+			if ok, err := r.begin(ctx, writes); err != nil || !ok {
+				turn.giveUp()
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			sent++
 			var c *doubt
-			err := send(r.plug.store())
+			err = send(r.plug.store())
+			turn.end(err)
 			if err != nil {
 				c, err = s.unsure(ctx, r, writes, err)
 			}
@@ -150,6 +176,9 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			return err
 		}
 		for i, w := range writes {
+			if s.Info().Durable && s.quarantine.bars(w.key) {
+				return quarantined(w.key) // the plugin would not be told of it
+			}
 			ok, err := r.bridge.write(ctx, w.key, w.entry)
 			if errors.Is(err, ErrJournalFull) && s.Info().Durable {
 				// It is not acknowledged before the plugin has it.
@@ -170,7 +199,24 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 	}
 }
 
-// resume does the rest of a batch, of which memory did the first.
+// errOneByOne: one of the keys of a batch is in quarantine or a suspect.
+var errOneByOne = errors.New("one by one")
+
+// turnOf has writes wait for their turn if they are of a suspect.
+func (s *Store) turnOf(ctx context.Context, r *route, writes []keyEntry) (turn, bool, error) {
+	if s.quarantine.count.Load() == 0 {
+		return turn{}, true, nil
+	}
+	if len(writes) == 1 {
+		return s.quarantine.enter(ctx, r, writes[0].key)
+	}
+	if slices.ContainsFunc(writes, func(w keyEntry) bool { return s.quarantine.knows(w.key) }) {
+		return turn{}, false, errOneByOne
+	}
+	return turn{}, true, nil
+}
+
+// resume does the writes of a batch, or what is left of them, one by one.
 func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 	for _, w := range writes {
 		var err error
@@ -190,7 +236,7 @@ func (s *Store) resume(ctx context.Context, writes []keyEntry) error {
 // or what the next process makes of the doubt.
 func (s *Store) unsure(ctx context.Context, r *route, writes []keyEntry, err error) (*doubt, error) {
 	r.fence(err, keysOf(writes)...)
-	if !s.lost(ctx, r, err) {
+	if !s.lost(ctx, r, err, keysOf(writes)...) {
 		if isUnanswered(err) {
 			r.abandon(writes)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type doubts struct {
 
 	mu  sync.Mutex
 	all []*doubt
+	// oneByOne: a process died while it was asked of the keys.
+	oneByOne bool
 }
 
 // doubt is one call. What became of it is set before a process serves again.
@@ -60,20 +63,26 @@ func (d *doubts) add(writes []keyEntry, err error) *doubt {
 const settleTimeout = shared.CallTimeout / 2
 
 // settle settles all calls with the process that comes after. After an error, which
-// is that of a process that serves no more or of ctx, it is for the next one.
-func (d *doubts) settle(ctx context.Context, next plug) error {
+// is that of a process that serves no more or of ctx, it is for the next one. The
+// keys are those that the process was asked of and has not answered.
+func (d *doubts) settle(ctx context.Context, next plug, q *quarantine) (unanswered []string, _ error) {
 	select {
 	case <-d.old.died():
 		d.old.bury()
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	within, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	var g errgroup.Group
+	a := asker{store: next.store(), oneByOne: d.oneByOne}
+	d.oneByOne = true // if the process dies of it
+	g, first := errgroup.WithContext(within)
 	g.SetLimit(replayAtOnce)
+	if a.oneByOne {
+		g.SetLimit(1)
+	}
 	for _, c := range d.all {
 		if c.settled {
 			continue
@@ -82,10 +91,17 @@ func (d *doubts) settle(ctx context.Context, next plug) error {
 			c.settled = true
 			continue
 		}
+		if i := slices.IndexFunc(c.writes, func(w keyEntry) bool { return q.bars(w.key) }); i >= 0 {
+			c.settled, c.err = true, quarantined(c.writes[i].key)
+			continue
+		}
 		g.Go(func() error {
-			err := lookFor(within, next.store(), c.writes)
+			err := first.Err()
+			if err == nil || within.Err() != nil {
+				err = a.lookFor(within, c.writes)
+			}
 			switch {
-			case err != nil && (isDead(next) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil):
+			case err != nil && (isDead(next) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil || first.Err() != nil && within.Err() == nil):
 				return err
 			case err != nil && within.Err() != nil:
 				err = fmt.Errorf("%w: the plugin died meanwhile, and the next does not tell what became of the call", cache.ErrUnavailable)
@@ -94,14 +110,24 @@ func (d *doubts) settle(ctx context.Context, next plug) error {
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	return a.unanswered, err
 }
 
 // errNotThere: the key is not as the write would leave it.
 var errNotThere = fmt.Errorf("%w: the plugin died meanwhile, and the key does not hold what was to be written", cache.ErrUnavailable)
 
+// asker asks a process what keys hold.
+type asker struct {
+	store    cache.Store
+	oneByOne bool // not in batches
+
+	mu         sync.Mutex
+	unanswered []string
+}
+
 // lookFor returns nil if the keys are as the writes would leave them.
-func lookFor(ctx context.Context, store cache.Store, writes []keyEntry) error {
+func (a *asker) lookFor(ctx context.Context, writes []keyEntry) error {
 	last := make(map[string]*cache.Entry, len(writes))
 	var keys []string
 	for _, w := range writes {
@@ -110,17 +136,29 @@ func lookFor(ctx context.Context, store cache.Store, writes []keyEntry) error {
 		}
 		last[w.key] = w.entry
 	}
-	found, err := cache.GetMany(ctx, store, keys)
-	if err != nil {
-		return err
-	}
 	now := time.Now()
-	for i, f := range found {
-		if !leaves(last[keys[i]], f, now) {
-			return errNotThere
+	for some := range slices.Chunk(keys, a.atOnce(keys)) {
+		found, err := cache.GetMany(ctx, a.store, some)
+		if err != nil {
+			a.mu.Lock()
+			a.unanswered = append(a.unanswered, some...)
+			a.mu.Unlock()
+			return err
+		}
+		for i, f := range found {
+			if !leaves(last[some[i]], f, now) {
+				return errNotThere
+			}
 		}
 	}
 	return nil
+}
+
+func (a *asker) atOnce(keys []string) int {
+	if a.oneByOne {
+		return 1
+	}
+	return max(1, len(keys))
 }
 
 // leaves reports whether a write of e, or of nothing, leaves a key as it was found.

@@ -58,6 +58,9 @@ func (s *Store) leave(r *route, next *route) bool {
 		next.doubts = &doubts{old: r.plug}
 	}
 	next.before = r.inFlight
+	if next.planned {
+		r.inFlight.fell.close()
+	}
 	// First: whoever sees next may wait for what is in flight.
 	r.inFlight.close()
 	s.swap(next)
@@ -69,6 +72,7 @@ func (s *Store) newBridge() *bridge {
 	// Clearing a store that others use would take what is theirs.
 	canClear := info.Exclusive && info.Capabilities&(cache.CanClear|cache.CanScan) != 0
 	b := newBridge(s.outages.Add(1), s.o.Journal, canClear, info.Durable, info.Limits.MaxValue)
+	b.quarantine = s.quarantine
 	b.forgets = func() {
 		s.board.log.Warn("the journal is full: keys that are written while the plugin is down lose their values",
 			"entries", s.o.Journal.Entries, "bytes", s.o.Journal.Bytes)
@@ -97,6 +101,11 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 	}
 	for {
 		old := s.route.Load()
+		if old != nil && old.before != nil {
+			if err := s.judge(ctx, old); err != nil {
+				return err
+			}
+		}
 		switch {
 		case old == nil:
 		case old.bridge != nil:
@@ -115,11 +124,8 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 
 // serveAfter has p told what is in the bridge of old.
 func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo func()) error {
-	// A late caller must find what was written since in the journal.
-	if err := old.ended(ctx); err != nil {
-		return err
-	}
 	if err := old.bridge.replay(ctx, p.patient(), p.info().Exclusive, switchTo); err != nil {
+		s.diedTelling(ctx, p, err, old.bridge.underWay())
 		return s.secrets.Load().hideError(err)
 	}
 	old.bridge.end()
@@ -128,10 +134,43 @@ func (s *Store) serveAfter(ctx context.Context, old *route, p plug, switchTo fun
 
 // settle has p settle the doubts of old.
 func (s *Store) settle(ctx context.Context, old *route, p plug) error {
+	unanswered, err := old.doubts.settle(ctx, p, s.quarantine)
+	if err != nil {
+		s.diedTelling(ctx, p, err, unanswered)
+	}
+	return s.secrets.Load().hideError(err)
+}
+
+// judge finds out which keys may have killed the process before. It returns once
+// all writes to that have ended: what became of them is known to the bridge, or in
+// doubt.
+func (s *Store) judge(ctx context.Context, old *route) error {
 	if err := old.ended(ctx); err != nil {
 		return err
 	}
-	return s.secrets.Load().hideError(old.doubts.settle(ctx, p))
+	// Calls that were given up were under way as well.
+	old.before.fell.with(old.before.fences.all()...)
+	s.fell(old.before.fell.close())
+	return nil
+}
+
+// diedTelling is judge for a process that failed with err while it was told of the
+// keys, before it served.
+func (s *Store) diedTelling(ctx context.Context, p plug, err error, keys []string) {
+	ended := ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) // the store is being closed
+	if !ended && (isDead(p) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil) {
+		s.fell(keys)
+	}
+}
+
+// fell tells of a process that died with calls on the keys under way. Deaths that
+// are explained thereby are no failures of the plugin's.
+func (s *Store) fell(keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	s.quarantine.fell(keys)
+	s.supervisor.breaker.forgive(s.quarantine.pardon())
 }
 
 // switchTo puts next in the place of old, or of any route if old is nil. It

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,6 +101,13 @@ func (f *fences) oldest() *fence {
 		}
 	}
 	return oldest
+}
+
+// all returns the fenced keys.
+func (f *fences) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.keys))
 }
 
 // err is the error of a call that the fence stands before.

@@ -22,6 +22,34 @@ type inFlight struct {
 	others sync.WaitGroup // calls that write nothing
 
 	fences fences // of calls that got no answer in time
+
+	fell victims
+}
+
+// victims are the keys of the calls that were under way when a process died.
+type victims struct {
+	mu   sync.Mutex
+	keys []string
+	// over: the process was ended with intent, or its death has been judged.
+	over bool
+}
+
+// with tells that calls on the keys ended with the process.
+func (v *victims) with(keys ...string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.over {
+		v.keys = append(v.keys, keys...)
+	}
+}
+
+// close returns the keys, once.
+func (v *victims) close() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	keys := v.keys
+	v.keys, v.over = nil, true
+	return keys
 }
 
 type stripe struct {

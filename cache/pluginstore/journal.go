@@ -120,12 +120,15 @@ func (j *journal) remove(key string, w write) {
 
 // take returns at most n writes, which stay in the journal until they are done.
 // What has expired meanwhile comes back as a deletion: whatever the plugin has
-// under that key is older.
-func (j *journal) take(n int, now time.Time) []keyWrite {
+// under that key is older. Those that skip is true of are not taken.
+func (j *journal) take(n int, now time.Time, skip func(key string) bool) []keyWrite {
 	batch := make([]keyWrite, 0, min(n, len(j.writes)))
 	for key, w := range j.writes {
 		if len(batch) == n {
 			break
+		}
+		if skip != nil && skip(key) {
+			continue
 		}
 		if w.set && w.entry.Expired(now) {
 			w = write{version: w.version}

@@ -130,7 +130,7 @@ func TestJournalModel(t *testing.T) {
 			"wait": func(t *rapid.T) { now = now.Add(time.Second) },
 			"take": func(t *rapid.T) {
 				n := rapid.IntRange(1, 50).Draw(t, "n")
-				b := taken{j.take(n, now), map[string]int{}}
+				b := taken{j.take(n, now, nil), map[string]int{}}
 				due := m.due()
 				if len(b.batch) != min(n, len(due)) {
 					t.Fatalf("take %d of %d: %d", n, len(due), len(b.batch))
@@ -210,13 +210,13 @@ func TestJournalKeepsWhatIsWrittenDuringReplay(t *testing.T) {
 	for _, key := range []string{"again", "deleted", "same", "once"} {
 		j.note(key, &cache.Entry{Value: []byte("1")})
 	}
-	batch := j.take(10, time.Now())
+	batch := j.take(10, time.Now(), nil)
 	j.note("again", &cache.Entry{Value: []byte("2")})
 	j.note("deleted", nil)
 	j.note("same", &cache.Entry{Value: []byte("1")})
 	j.done(batch)
 	got := map[string]string{}
-	for _, w := range j.take(10, time.Now()) {
+	for _, w := range j.take(10, time.Now(), nil) {
 		got[w.key] = fmt.Sprint(w.set, string(w.entry.Value))
 	}
 	if want := map[string]string{"again": "true2", "deleted": "false", "same": "true1"}; !maps.Equal(got, want) {
@@ -230,7 +230,7 @@ func TestJournalVersionsOutliveAClear(t *testing.T) {
 	for i := range 10 {
 		j.note(fmt.Sprint(i), nil)
 	}
-	batch := j.take(10, time.Now())
+	batch := j.take(10, time.Now(), nil)
 	j.note("one too many", nil)
 	for i := range 9 {
 		j.note(fmt.Sprint(i+1), nil)

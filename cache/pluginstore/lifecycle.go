@@ -14,6 +14,7 @@ func newStore(u URL, o *Options) *Store {
 	log := o.Logger.With("store", u.String())
 	s := &Store{url: u, o: o, board: &board{log: log, onChange: o.OnChange}, last: make(chan plug, 1)}
 	s.supervisor = newSupervisor(o.Restart, s.board, log)
+	s.quarantine = newQuarantine(o.Restart.Within, log)
 	s.supervisor.launch = s.launch
 	s.supervisor.serve = s.serve
 	s.supervisor.leave = func(p plug, cause error) {
@@ -30,13 +31,14 @@ func newStore(u URL, o *Options) *Store {
 	return s
 }
 
-// hung says that a call to p has gone without an answer for too long; nil: none
+// hung has what is overdue tried again, and says that a call to p has gone without an answer for too long; nil: none
 // has.
 func (s *Store) hung(p plug) error {
 	r := s.route.Load()
 	if r.plug != p || r.inFlight == nil {
 		return nil
 	}
+	s.tryAgain(r)
 	k := r.inFlight.fences.oldest()
 	if k == nil || time.Since(k.since) < s.o.Hang {
 		return nil
@@ -84,6 +86,7 @@ func mayRecover(ctx context.Context, err error) bool {
 // is why it does not.
 func (s *Store) supervise(ctx context.Context, p plug, cause error) {
 	ctx, s.cancel = context.WithCancel(ctx)
+	s.life = ctx
 	rest := s.supervisor.tell(p, cause, 0)
 	go func() {
 		s.last <- s.supervisor.run(ctx, p, rest)
@@ -130,6 +133,10 @@ func (s *Store) close() error {
 	if p != nil {
 		err = p.stop()
 	}
+	s.retrying.Wait()
+	if n := s.quarantine.due(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine is lost: %w", n, ErrQuarantined))
+	}
 	return errors.Join(err, s.program.Load().Close())
 }
 
@@ -142,6 +149,7 @@ func (s *Store) lastChance(b *bridge) (plug, error) {
 		if err = b.replay(ctx, p.patient(), p.info().Exclusive, func() {}); err == nil {
 			return p, nil
 		}
+		s.diedTelling(ctx, p, err, b.underWay())
 		p.abort()
 	}
 	err = s.secrets.Load().hideError(err)

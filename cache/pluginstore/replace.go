@@ -16,7 +16,7 @@ import (
 // one is touched. Of a shared store it must serve as well; of an exclusive one
 // the old process is flushed and ended first, and the fallback bridges the gap.
 // If the new one does not come to serve well, the old program does again, and
-// the error says why.
+// the error says why. Keys in quarantine are tried again with the new program.
 //
 // A plugin that failed too often is started again with the new program. If that
 // does not come to serve either, all is as before.
@@ -44,8 +44,11 @@ func (s *Store) Replace(ctx context.Context, path string) error {
 	}
 	if failed != nil {
 		_ = prog.Close()
+		return failed
 	}
-	return failed
+	s.quarantine.expire()
+	s.supervisor.suspect()
+	return nil
 }
 
 func (s *Store) find(path string) (*program, error) {

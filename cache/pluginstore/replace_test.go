@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -228,7 +229,7 @@ func TestReplaceRefusesUntrustedPrograms(t *testing.T) {
 	if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the program was run")
 	}
-	if after := s.Status(); after != before {
+	if after := s.Status(); !reflect.DeepEqual(after, before) {
 		t.Errorf("the status was %+v and is %+v", before, after)
 	}
 }

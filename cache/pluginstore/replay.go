@@ -92,7 +92,28 @@ func (b *bridge) next(each time.Duration, behind bool) []keyWrite {
 	case behind:
 		b.pace = 2 * each
 	}
-	return b.journal.take(last, time.Now())
+	now := time.Now()
+	for _, key := range b.quarantine.barred() {
+		if w, ok := b.journal.of(key); ok && b.quarantine.hold(key, w) {
+			b.journal.remove(key, w)
+		}
+	}
+	b.telling = b.journal.take(last, now, b.quarantine.knows)
+	if len(b.telling) == 0 {
+		b.telling = b.journal.take(1, now, nil)
+	}
+	return b.telling
+}
+
+// underWay returns the keys that the plugin was told of last.
+func (b *bridge) underWay() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	keys := make([]string, len(b.telling))
+	for i, w := range b.telling {
+		keys[i] = w.key
+	}
+	return keys
 }
 
 // told takes a batch for told. If nothing is left, and nothing can come, the
@@ -101,6 +122,10 @@ func (b *bridge) told(batch []keyWrite, serve func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.journal.done(batch)
+	b.telling = nil
+	for _, w := range batch {
+		b.quarantine.clear(w.key)
+	}
 	if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {
 		return false
 	}

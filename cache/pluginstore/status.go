@@ -39,6 +39,10 @@ type Status struct {
 	Fallback bool
 	// Journal is what the plugin is still to be told.
 	Journal JournalSize
+	// Quarantine are the keys that calls are kept from because they kill the
+	// plugin, see ErrQuarantined: of each the first 16 hexadecimal digits of its
+	// SHA-256, in order.
+	Quarantine []string
 	// Err is the last failure, with the last that the plugin wrote to standard
 	// error. It stays when the plugin is ready again. Nil: none so far.
 	Err error

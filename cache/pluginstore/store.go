@@ -22,6 +22,7 @@ type Store struct {
 	o          *Options
 	supervisor *supervisor
 	board      *board
+	quarantine *quarantine
 
 	route   atomic.Pointer[route]
 	info    atomic.Pointer[shared.Info] // of the process that served last
@@ -30,8 +31,12 @@ type Store struct {
 	secrets atomic.Pointer[secrets]     // that the plugin was given last
 
 	program atomic.Pointer[program] // that a restart runs
+	life    context.Context         // of supervision; nil: there is none
 	cancel  context.CancelFunc      // ends supervision
 	last    chan plug               // what served when it ended
+
+	retrying sync.WaitGroup // see tryAgain
+	retries  atomic.Bool
 
 	closed  atomic.Bool
 	closing sync.Once
@@ -81,6 +86,7 @@ func (s *Store) PID() int {
 func (s *Store) Status() Status {
 	status := s.board.read()
 	status.PID = s.PID()
+	status.Quarantine = s.quarantine.digests()
 	if r := s.route.Load(); r.bridge != nil {
 		status.Fallback, status.Journal = true, r.bridge.size()
 		if status.State == Ready {
@@ -91,8 +97,10 @@ func (s *Store) Status() Status {
 }
 
 // Reset has a plugin that does not serve started at once, be it that it waits
-// for that or that it failed too often.
+// for that or that it failed too often, and keys in quarantine tried again.
 func (s *Store) Reset() {
+	s.quarantine.expire()
+	s.supervisor.suspect()
 	if s.route.Load().plug == nil {
 		s.supervisor.reset()
 	}

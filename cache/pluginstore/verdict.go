@@ -12,8 +12,17 @@ import (
 
 // lost reports whether a call failed because the process that it went to
 // serves no more, and then makes sure that the route is another. An error that
-// is the store's own answer is not that, but has the plugin's health checked.
-func (s *Store) lost(ctx context.Context, r *route, err error) bool {
+// is the store's own answer is not that, but has the plugin's health checked. keys
+// are those that the call was on.
+func (s *Store) lost(ctx context.Context, r *route, err error, keys ...string) bool {
+	if !s.isLost(ctx, r, err) {
+		return false
+	}
+	r.inFlight.fell.with(keys...)
+	return true
+}
+
+func (s *Store) isLost(ctx context.Context, r *route, err error) bool {
 	switch {
 	case r.inFlight == nil:
 		return false

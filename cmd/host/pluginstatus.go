@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -125,6 +126,9 @@ func (a *app) printStatus(s server.Status) error {
 			text += ", and the store will be cleared"
 		}
 		line("journal", text)
+	}
+	if len(s.Quarantine) > 0 {
+		line("quarantine", strings.Join(s.Quarantine, " "))
 	}
 	if p := s.Plugin; p != nil {
 		line("plugin", fmt.Sprintf("%s %s, pid %d", p.Name, p.Version, p.PID))

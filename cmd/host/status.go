@@ -15,7 +15,7 @@ func (a *app) status(ctx context.Context) server.Status {
 	now := a.store.Status()
 	s := server.Status{
 		Ready: err == nil, Store: a.store.URL(), State: now.State.String(), Since: now.Since.UTC().Truncate(time.Millisecond), Version: version.Number,
-		Generation: now.Generation, Restarts: now.Restarts, Fallback: now.Fallback,
+		Generation: now.Generation, Restarts: now.Restarts, Fallback: now.Fallback, Quarantine: now.Quarantine,
 	}
 	switch {
 	case now.Fallback:

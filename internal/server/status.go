@@ -27,6 +27,9 @@ type Status struct {
 	Fallback bool `json:"fallback"`
 	// Journal is what the plugin is still to be told; nil without Fallback.
 	Journal *Journal `json:"journal,omitempty"`
+	// Quarantine are the keys whose calls killed the plugin, of each the first 16
+	// hexadecimal digits of its SHA-256.
+	Quarantine []string `json:"quarantine,omitempty"`
 	// Plugin is nil if no process serves.
 	Plugin *Plugin `json:"plugin,omitempty"`
 	// Error is the last failure, on one line. It stays when it is over.
