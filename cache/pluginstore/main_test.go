@@ -31,6 +31,8 @@ var programs = map[string]func(){
 	"harpia-store-durable":       func() { shared.Serve(&durable{}) },
 	"harpia-store-shared":        func() { shared.Serve(&other{}) },
 	"harpia-store-slow":          slowPlugin,
+	"harpia-store-poison":        func() { poisonPlugin(false) },
+	"harpia-store-poison-common": func() { poisonPlugin(true) },
 	"harpia-store-three":         func() { shared.Serve(threeMethods{&memstore.Store{}}) },
 	"harpia-store-fails":         func() { shared.Serve(&configured{err: errors.New("the disk is on holiday")}) },
 	"harpia-store-panics":        func() { shared.Serve(&panics{}) },
