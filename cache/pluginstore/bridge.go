@@ -27,6 +27,8 @@ type bridge struct {
 	mu      sync.Mutex
 	journal journal
 	telling []keyWrite // that the plugin has not answered yet
+	// aside are keys of which it was told some time ago, and has not answered.
+	aside map[string]time.Time
 	// gate is not nil while the last of the journal is replayed: who wants to
 	// write waits until it is closed.
 	gate chan struct{}
@@ -176,6 +178,17 @@ func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 		e = nil
 	}
 	return b.apply(key, e)
+}
+
+// restore takes back a write that the plugin was told of and has not answered.
+func (b *bridge) restore(w keyWrite) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var e *cache.Entry
+	if w.set {
+		e = &w.entry
+	}
+	return b.apply(w.key, e)
 }
 
 // apply changes memory and journal together.

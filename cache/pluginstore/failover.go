@@ -52,6 +52,13 @@ func (s *Store) leave(r *route, next *route) bool {
 	switch s.fallback() {
 	case FallbackMemory:
 		next.bridge = s.newBridge()
+		for _, w := range s.quarantine.reclaim() {
+			if err := next.bridge.restore(w); err != nil {
+				// There was room for it before.
+				s.board.log.Error("a write is lost", "key_digest", keyDigest(w.key), "error", err)
+			}
+			r.inFlight.fell.with(w.key)
+		}
 	case FallbackNone:
 		next.wait = false
 	default:

@@ -201,28 +201,87 @@ func TestHangEndsTheProcess(t *testing.T) {
 }
 
 // What is slow in a replay holds up neither the rest of it nor the calls, and ends
-// no process.
+// no process. When it has been waited for long enough the plugin serves without it;
+// the key is fenced until it is answered, or a later process is told of it.
 func TestReplayGoesOnPastASlowKey(t *testing.T) {
+	for _, batches := range []bool{false, true} {
+		for _, dies := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakes{t: t, data: newData(t)}
+				var held *held
+				s := openFake(t, Options{}, f.launch)
+				put(t, s, "old", "v")
+				f.making(func(p *fakePlug) {
+					if !batches {
+						p.known.Capabilities &^= cache.CanBatch
+					}
+					held = p.wire.hold("Set", "slow", false)
+				})
+				f.last().die()
+				synctest.Wait()
+				put(t, s, "slow", "v")
+				put(t, s, "normal", "v")
+				time.Sleep(DefaultSilence / 2)
+				put(t, s, "slow", "w") // over what is being told
+				finds(t, s, "slow", "w")
+				put(t, s, "later", "v")
+				time.Sleep(time.Second)
+				finds(t, f.data, "later", "v")
+				if !s.Status().Fallback {
+					t.Error("the plugin serves without what it has not been told")
+				}
+				time.Sleep(time.Minute)
+				serves(t, s, 2)
+				finds(t, s, "old", "v")
+				for _, call := range []func() error{
+					func() error { _, _, err := s.Get(t.Context(), "slow"); return err },
+					func() error { return s.Set(t.Context(), "slow", entry("x")) },
+				} {
+					if err := call(); !errors.Is(err, ErrInDoubt) {
+						t.Errorf("a call on the key that is being told: %v", err)
+					}
+				}
+				f.making(nil)
+				if dies {
+					f.last().die()
+					time.Sleep(5 * time.Second)
+					serves(t, s, 3)
+				} else {
+					f.last().wire.release(held)
+					time.Sleep(2 * healthInterval)
+					serves(t, s, 2)
+				}
+				for _, key := range []string{"old", "normal", "later"} {
+					finds(t, s, key, "v")
+				}
+				finds(t, s, "slow", "w")
+				if n := s.quarantine.count.Load(); n != 0 {
+					t.Errorf("%d keys are watched", n)
+				}
+			})
+		}
+	}
+}
+
+// A key that hangs in each process that is told of it costs them their lives after
+// Hang, and goes into quarantine.
+func TestReplayOfAKeyThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakes{t: t, data: newData(t)}
-		var held *held
 		s := openFake(t, Options{}, f.launch)
-		f.make = func(p *fakePlug) {
-			p.known.Capabilities &^= cache.CanBatch
-			held = p.wire.hold("Set", "slow", false)
-		}
+		put(t, s, "old", "v")
+		f.making(func(p *fakePlug) { p.wire.hold("Set", "hangs", false) })
 		f.last().die()
 		synctest.Wait()
-		put(t, s, "slow", "v")
-		put(t, s, "normal", "v")
-		time.Sleep(time.Minute)
-		finds(t, s, "slow", "v")
-		finds(t, f.data, "normal", "v")
-		if n := f.count(); n != 2 {
+		put(t, s, "hangs", "v")
+		time.Sleep(time.Hour)
+		if n := f.count() - 1; n > 3 {
 			t.Errorf("%d processes were started", n)
 		}
-		f.last().wire.release(held)
-		serves(t, s, 2)
-		finds(t, s, "slow", "v")
+		serves(t, s, f.count())
+		finds(t, s, "old", "v")
+		if got := s.Status().Quarantine; len(got) != 1 {
+			t.Errorf("in quarantine are %v", got)
+		}
 	})
 }

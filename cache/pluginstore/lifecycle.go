@@ -14,7 +14,7 @@ func newStore(u URL, o *Options) *Store {
 	log := o.Logger.With("store", u.String())
 	s := &Store{url: u, o: o, board: &board{log: log, onChange: o.OnChange}, last: make(chan plug, 1)}
 	s.supervisor = newSupervisor(o.Restart, s.board, log)
-	s.quarantine = newQuarantine(o.Restart.Within, log)
+	s.quarantine = newQuarantine(o.Restart.Within, o.Silence, log)
 	s.supervisor.launch = s.launch
 	s.supervisor.serve = s.serve
 	s.supervisor.leave = func(p plug, cause error) {
@@ -39,8 +39,11 @@ func (s *Store) hung(p plug) error {
 		return nil
 	}
 	s.tryAgain(r)
-	k := r.inFlight.fences.oldest()
-	if k == nil || time.Since(k.since) < s.o.Hang {
+	since := s.quarantine.slowest()
+	if k := r.inFlight.fences.oldest(); k != nil && (since.IsZero() || k.since.Before(since)) {
+		since = k.since
+	}
+	if since.IsZero() || time.Since(since) < s.o.Hang {
 		return nil
 	}
 	return fmt.Errorf("%w: the plugin %s has not answered a call for more than %v", cache.ErrUnavailable, p.info().Name, s.o.Hang)
@@ -133,9 +136,9 @@ func (s *Store) close() error {
 	if p != nil {
 		err = p.stop()
 	}
-	s.retrying.Wait()
+	s.quarantine.running.Wait()
 	if n := s.quarantine.due(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine is lost: %w", n, ErrQuarantined))
+		err = errors.Join(err, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine, or being told, is lost: %w", n, ErrQuarantined))
 	}
 	return errors.Join(err, s.program.Load().Close())
 }

@@ -33,6 +33,10 @@ var ErrQuarantined = fmt.Errorf("%w: calls on the key have killed the plugin, an
 type quarantine struct {
 	within time.Duration // how long a suspicion, and a bar, last
 	log    *slog.Logger
+	// silence is how long a plugin that was told of a write is waited for before it
+	// serves without that.
+	silence time.Duration
+	running sync.WaitGroup // who waits for answers, or has keys tried again
 	// count is how many keys are known. While it is 0, which is nearly always, a
 	// call pays for one read of it.
 	count atomic.Int64
@@ -58,6 +62,12 @@ type suspect struct {
 	// plugin is still to be told of a barred key; nil: nothing.
 	barred time.Time
 	due    *write
+	// slow is when the plugin, which serves, was told of the key; it has not
+	// answered that yet. Zero: it is not being told. Such a key is barred as well.
+	slow time.Time
+	// givenUp: it was tried again and hung. It takes a Reset or Replace to try it
+	// another time, for each time leaves a call in the plugin.
+	givenUp bool
 }
 
 const (
@@ -71,8 +81,8 @@ const (
 	turnWait = 500 * time.Millisecond
 )
 
-func newQuarantine(within time.Duration, log *slog.Logger) *quarantine {
-	return &quarantine{within: within, log: log, turn: make(chan struct{}, 1), telling: make(chan struct{}, 1), keys: make(map[string]*suspect)}
+func newQuarantine(within, silence time.Duration, log *slog.Logger) *quarantine {
+	return &quarantine{within: within, silence: silence, log: log, turn: make(chan struct{}, 1), telling: make(chan struct{}, 1), keys: make(map[string]*suspect)}
 }
 
 // keyDigest names a key in logs, where the key itself may be a secret: the first 16
@@ -105,6 +115,15 @@ func (q *quarantine) bars(key string) bool {
 
 // barred returns the keys that are.
 func (q *quarantine) barred() []string {
+	return q.those(func(k *suspect) bool { return !k.barred.IsZero() })
+}
+
+// killers returns the keys that are barred because they kill.
+func (q *quarantine) killers() []string {
+	return q.those(func(k *suspect) bool { return !k.barred.IsZero() && k.slow.IsZero() })
+}
+
+func (q *quarantine) those(are func(*suspect) bool) []string {
 	if q == nil || q.count.Load() == 0 {
 		return nil
 	}
@@ -112,17 +131,17 @@ func (q *quarantine) barred() []string {
 	defer q.mu.RUnlock()
 	var keys []string
 	for key, k := range q.keys {
-		if !k.barred.IsZero() {
+		if are(k) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-// digests returns the digests of the barred keys, in order.
+// digests returns the digests of the keys that kill, in order.
 func (q *quarantine) digests() []string {
 	var out []string
-	for _, key := range q.barred() {
+	for _, key := range q.killers() {
 		out = append(out, keyDigest(key))
 	}
 	slices.Sort(out)
@@ -263,9 +282,9 @@ func (q *quarantine) expire() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, k := range q.keys {
-		if !k.barred.IsZero() {
+		if !k.barred.IsZero() && k.slow.IsZero() {
 			k.barred = time.Now().Add(-q.within)
-			k.deaths, k.alone = 0, 0
+			k.deaths, k.alone, k.givenUp = 0, 0, false
 		}
 	}
 }
@@ -281,11 +300,89 @@ func (q *quarantine) expired() []string {
 	q.forgetOld(now)
 	var keys []string
 	for key, k := range q.keys {
-		if !k.barred.IsZero() && now.Sub(k.barred) >= q.within {
+		if !k.barred.IsZero() && k.slow.IsZero() && !k.givenUp && now.Sub(k.barred) >= q.within {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// setAside bars a key of which the plugin, which is about to serve, was told at
+// that time. w is what it is to be told, which may be newer by now.
+func (q *quarantine) setAside(key string, w write, since time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	k := q.keys[key]
+	if k == nil {
+		k = &suspect{}
+		q.keys[key] = k
+		q.count.Add(1)
+	}
+	k.barred, k.slow, k.due = since, since, &w
+}
+
+// giveUp tells that the key hangs.
+func (q *quarantine) giveUp(key string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if k := q.keys[key]; k != nil {
+		k.givenUp = true
+	}
+}
+
+// answered tells that the plugin has answered a batch that was set aside, with err.
+// What is left to be told of a key is told soon.
+func (q *quarantine) answered(batch []keyWrite, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range batch {
+		k := q.keys[w.key]
+		switch {
+		case k == nil || k.slow.IsZero():
+		case err == nil && k.due.version == w.version:
+			q.forget(w.key)
+		default:
+			k.slow, k.barred = time.Time{}, time.Now().Add(-q.within)
+		}
+	}
+}
+
+// reclaim returns what was set aside and is not answered, for a process that is no
+// more.
+func (q *quarantine) reclaim() []keyWrite {
+	if q.count.Load() == 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []keyWrite
+	for key, k := range q.keys {
+		if k.slow.IsZero() {
+			continue
+		}
+		all = append(all, keyWrite{key, *k.due})
+		if k.slow, k.barred, k.due = (time.Time{}), (time.Time{}), nil; k.deaths == 0 {
+			q.forget(key)
+		}
+	}
+	return all
+}
+
+// slowest returns when the plugin was told of the key that it has not answered for
+// longest; zero: there is none.
+func (q *quarantine) slowest() time.Time {
+	var oldest time.Time
+	if q.count.Load() == 0 {
+		return oldest
+	}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	for _, k := range q.keys {
+		if !k.slow.IsZero() && (oldest.IsZero() || k.slow.Before(oldest)) {
+			oldest = k.slow
+		}
+	}
+	return oldest
 }
 
 // unbar lets calls on a key of which nothing is kept go to the plugin again. It
@@ -357,8 +454,8 @@ func (q *quarantine) enter(ctx context.Context, r *route, key string) (turn, boo
 	if q.count.Load() == 0 || !q.knows(key) {
 		return turn{}, true, nil
 	}
-	if q.bars(key) {
-		return turn{}, true, quarantined(key)
+	if err := q.refuses(key); err != nil {
+		return turn{}, true, err
 	}
 	return q.await(ctx, r, key)
 }
@@ -380,6 +477,20 @@ func (q *quarantine) await(ctx context.Context, r *route, key string) (turn, boo
 }
 
 func (q *quarantine) giveBack() { <-q.turn }
+
+// refuses returns the error of a call on a barred key.
+func (q *quarantine) refuses(key string) error {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	k := q.keys[key]
+	switch {
+	case k == nil || k.barred.IsZero():
+		return nil
+	case !k.slow.IsZero():
+		return (&fence{since: k.slow}).err()
+	}
+	return quarantined(key)
+}
 
 // quarantined is the error of a call on a barred key.
 func quarantined(key string) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,16 +38,27 @@ func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, 
 	defer b.finish()
 	first := b.size().Entries
 	var each time.Duration // that a write takes; 0: not known yet
+	// What is told and not answered when the replay ends goes on, unless it failed.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	t := &teller{bridge: b, send: func(batch []keyWrite) error { return send(life, store, batch, exclusive) }}
+	fail := func(what string, err error) error {
+		end()
+		t.await()
+		return fmt.Errorf("pluginstore: %s: %w", what, err)
+	}
 	for told := 0; ; {
 		if err := b.clear(ctx, store); err != nil {
-			return fmt.Errorf("pluginstore: the plugin's store could not be cleared: %w", err)
+			return fail("the plugin's store could not be cleared", err)
 		}
-		batch := b.next(each, told >= first)
+		patient := t.patient()
+		batch := b.next(each, told >= first, patient)
 		began := time.Now()
-		if err := send(ctx, store, batch, exclusive); err != nil {
-			return fmt.Errorf("pluginstore: the plugin could not be told what was written meanwhile: %w", err)
+		answered, err := t.tell(ctx, batch)
+		if err != nil {
+			return fail("the plugin could not be told what was written meanwhile", err)
 		}
-		if b.told(batch, serve) {
+		if answered && b.told(batch, patient, serve) {
+			t.handOver(end)
 			return nil
 		}
 		if told += len(batch); len(batch) > 0 {
@@ -74,10 +87,10 @@ func (b *bridge) clear(ctx context.Context, store cache.Store) error {
 }
 
 // next returns the writes to be told next, each of which takes so long. The
-// gate closes before the last of them. When as many were told as there were at
+// gate closes before the last of them, unless others are still waited for. When as many were told as there were at
 // first and it is not the end, the host writes faster than the plugin is told:
 // it is slowed to half the plugin's speed.
-func (b *bridge) next(each time.Duration, behind bool) []keyWrite {
+func (b *bridge) next(each time.Duration, behind, patient bool) []keyWrite {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	last := replayBatch
@@ -85,7 +98,7 @@ func (b *bridge) next(each time.Duration, behind bool) []keyWrite {
 		last = int(max(1, min(replayBatch, gateShare/each)))
 	}
 	switch {
-	case len(b.journal.writes) <= last && b.gate == nil:
+	case len(b.journal.writes)-len(b.aside) <= last && b.gate == nil && !patient:
 		gate := make(chan struct{})
 		b.gate = gate
 		time.AfterFunc(gateLimit, func() { b.open(gate) })
@@ -98,39 +111,82 @@ func (b *bridge) next(each time.Duration, behind bool) []keyWrite {
 			b.journal.remove(key, w)
 		}
 	}
-	b.telling = b.journal.take(last, now, b.quarantine.knows)
+	isAside := func(key string) bool { _, ok := b.aside[key]; return ok }
+	b.telling = b.journal.take(last, now, func(key string) bool { return isAside(key) || b.quarantine.knows(key) })
 	if len(b.telling) == 0 {
-		b.telling = b.journal.take(1, now, nil)
+		b.telling = b.journal.take(1, now, isAside)
 	}
 	return b.telling
+}
+
+// setAside has the keys of a batch, which was sent at that time, not be told of
+// anything else before it is answered.
+func (b *bridge) setAside(batch []keyWrite, since time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.aside == nil {
+		b.aside = make(map[string]time.Time)
+	}
+	for _, w := range batch {
+		b.aside[w.key] = since
+	}
+}
+
+// answered takes a batch that was set aside for told.
+func (b *bridge) answered(batch []keyWrite) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done(batch)
+	for _, w := range batch {
+		delete(b.aside, w.key)
+	}
+}
+
+// done is called with b.mu held.
+func (b *bridge) done(batch []keyWrite) {
+	b.journal.done(batch)
+	for _, w := range batch {
+		b.quarantine.clear(w.key)
+	}
 }
 
 // underWay returns the keys that the plugin was told of last.
 func (b *bridge) underWay() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	keys := make([]string, len(b.telling))
-	for i, w := range b.telling {
-		keys[i] = w.key
+	keys := slices.Collect(maps.Keys(b.aside))
+	for _, w := range b.telling {
+		keys = append(keys, w.key)
 	}
 	return keys
 }
 
 // told takes a batch for told. If nothing is left, and nothing can come, the
-// plugin serves from now on.
-func (b *bridge) told(batch []keyWrite, serve func()) bool {
+// plugin serves from now on: without what is set aside, which the quarantine keeps,
+// unless that is still waited for.
+func (b *bridge) told(batch []keyWrite, patient bool, serve func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.journal.done(batch)
+	b.done(batch)
 	b.telling = nil
-	for _, w := range batch {
-		b.quarantine.clear(w.key)
-	}
-	if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {
+	if b.gate == nil || b.journal.clear || len(b.journal.writes) > 0 && (patient || !b.isAllAside()) {
 		return false
+	}
+	for key, w := range b.journal.writes {
+		b.quarantine.setAside(key, w, b.aside[key])
 	}
 	b.ended = true
 	serve()
+	return true
+}
+
+// isAllAside is called with b.mu held.
+func (b *bridge) isAllAside() bool {
+	for key := range b.journal.writes {
+		if _, ok := b.aside[key]; !ok {
+			return false
+		}
+	}
 	return true
 }
 
@@ -151,6 +207,7 @@ func (b *bridge) finish() {
 	b.pace = 0
 	if !b.ended {
 		b.journal.again()
+		b.aside = nil
 	}
 	b.mu.Unlock()
 	b.open(gate)

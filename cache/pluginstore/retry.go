@@ -10,7 +10,7 @@ func (s *Store) tryAgain(r *route) {
 	if len(keys) == 0 || !s.retries.CompareAndSwap(false, true) {
 		return
 	}
-	s.retrying.Go(func() {
+	s.quarantine.running.Go(func() {
 		defer s.retries.Store(false)
 		for _, key := range keys {
 			if !s.tryKey(r, key) {
@@ -38,7 +38,9 @@ func (s *Store) tryKey(r *route, key string) bool {
 	err = send(ctx, r.plug.patient(), []keyWrite{{key, *w}}, r.plug.info().Exclusive)
 	turn.giveUp()
 	if err != nil {
-		s.lost(ctx, r, err, key)
+		if !s.lost(ctx, r, err, key) && ctx.Err() != nil {
+			s.quarantine.giveUp(key)
+		}
 		return false
 	}
 	s.quarantine.told(key, w)

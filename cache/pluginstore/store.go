@@ -35,8 +35,7 @@ type Store struct {
 	cancel  context.CancelFunc      // ends supervision
 	last    chan plug               // what served when it ended
 
-	retrying sync.WaitGroup // see tryAgain
-	retries  atomic.Bool
+	retries atomic.Bool // whether tryAgain is at work
 
 	closed  atomic.Bool
 	closing sync.Once
