@@ -60,7 +60,7 @@ const (
 )
 
 func newLane(conn net.Conn, longest int) *lane {
-	l := &lane{conn: conn, from: eagerly(conn), in: frames{longest: longest}}
+	l := &lane{conn: conn, from: eagerly(conn), in: frames{longest: longest, answers: true}}
 	l.idle.New = func() any { return newSlot() }
 	l.out = outbox{conn: conn, broken: l.broken}
 	return l

@@ -257,7 +257,6 @@ func TestLaneBreaks(t *testing.T) {
 		"second answer": func(c net.Conn, r []laneRequest) {
 			_, _ = c.Write(append(frame(laneAnswer{id: r[0].id}), frame(laneAnswer{id: r[0].id})...))
 		},
-		"too long":  func(c net.Conn, r []laneRequest) { _, _ = c.Write(frame(laneAnswer{rest: make([]byte, laneSmall+1)})) },
 		"no answer": func(c net.Conn, _ []laneRequest) { _, _ = c.Write([]byte{3, 0, 0, 0, 1, 2, 3}) },
 		"bad flags": func(c net.Conn, r []laneRequest) { _, _ = c.Write(frame(laneAnswer{id: r[0].id, flags: 128})) },
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 
@@ -191,6 +192,10 @@ type frames struct {
 	buf     []byte
 	from    int // of what was read and not taken
 	longest int // frame, without its length
+	// answers: a frame that is too long is taken for the answer to its request that
+	// says so, and its bytes are skipped. Otherwise it ends the connection.
+	answers bool
+	skip    int64 // bytes of such a frame that are still to come
 }
 
 // frameBuffer holds the longest frame of a connection for small values.
@@ -199,12 +204,21 @@ const frameBuffer = laneSmall + 8<<10
 // next returns the next frame that is there in whole, or nil, and whether its
 // memory is its own; otherwise it is valid until room is called.
 func (f *frames) next() (frame []byte, own bool, err error) {
+	skipped := min(f.skip, int64(len(f.buf)-f.from))
+	f.from += int(skipped)
+	f.skip -= skipped
 	rest := f.buf[f.from:]
 	if len(rest) < lengthSize {
 		return nil, false, nil
 	}
 	n := int64(binary.LittleEndian.Uint32(rest))
-	if n > int64(f.longest) {
+	switch {
+	case n > int64(f.longest) && f.answers && len(rest) < lengthSize+answerHead:
+		return nil, false, nil
+	case n > int64(f.longest) && f.answers:
+		f.skip = lengthSize + n
+		return tooLong(rest[lengthSize:][:answerHead], n, f.longest), true, nil
+	case n > int64(f.longest):
 		return nil, false, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", errFrame, n, f.longest)
 	}
 	if int64(len(rest)-lengthSize) < n {
@@ -221,13 +235,29 @@ func (f *frames) next() (frame []byte, own bool, err error) {
 	return frame, false, nil
 }
 
+// tooLong makes of the head of an answer of n bytes one that says that these are too
+// many. A head that is none stays as it is.
+func tooLong(head []byte, n int64, longest int) []byte {
+	a, err := parseAnswer(head)
+	if err != nil {
+		return slices.Clone(head)
+	}
+	frame := make([]byte, answerHead)
+	binary.LittleEndian.PutUint32(frame, a.id)
+	// On the connection for small values it is asked for again, over the other.
+	frame[4], frame[5] = byte(codes.ResourceExhausted), flagTooLarge
+	return fmt.Appendf(frame, "the plugin answered with %d bytes, at most %d are allowed", n-answerHead, longest-answerHead)
+}
+
 // room returns where to read to; read tells how much was. There is room for the
 // rest of a frame that has begun, and for no more if it is a long one.
 func (f *frames) room() []byte {
 	rest := f.buf[f.from:]
 	need := frameBuffer
-	if len(rest) >= lengthSize {
-		need = max(need, lengthSize+int(binary.LittleEndian.Uint32(rest)))
+	if len(rest) >= lengthSize && f.skip == 0 {
+		if n := int64(binary.LittleEndian.Uint32(rest)); n <= int64(f.longest) {
+			need = max(need, lengthSize+int(n))
+		}
 	}
 	switch {
 	case cap(f.buf) < need:

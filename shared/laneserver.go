@@ -167,7 +167,9 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 			s.guard.memory.Add(n)
 			defer s.guard.memory.Add(-n)
 		}
-		a = s.found(e, done)
+		if err == nil {
+			return s.found(e, done), nil
+		}
 	case laneSet:
 		err = s.store.Set(ctx, key, cache.Entry{Value: s.own(r), Expires: expires})
 	case laneDelete:
@@ -198,10 +200,12 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 
 // found is the answer of a Get.
 func (s *laneServer) found(e cache.Entry, found bool) laneAnswer {
-	switch {
+	switch most := s.info.Load().Limits.MaxValue; {
 	case !found:
 		return laneAnswer{}
-	case len(e.Value) > s.longest && s.longest < s.info.Load().Limits.MaxValue:
+	case len(e.Value) > most:
+		return failedAnswer(toStatus(answerTooLarge(e, most)))
+	case len(e.Value) > s.longest && s.longest < most:
 		return laneAnswer{flags: flagTooLarge, expires: int64(len(e.Value))}
 	}
 	return laneAnswer{flags: flagTrue, rest: e.Value, expires: toMillis(e.Expires)}

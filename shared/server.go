@@ -106,6 +106,12 @@ func (s *server) checkKeys(need cache.Capability, keys ...[]byte) error {
 	return nil
 }
 
+// answerTooLarge is the error of a call whose answer would be a value over the
+// store's own limit, which no host takes.
+func answerTooLarge(e cache.Entry, most int) error {
+	return fmt.Errorf("%w: the store has %d bytes, at most %d are allowed", cache.ErrTooLarge, len(e.Value), most)
+}
+
 // entry refuses a value over the store's limit, which the host has checked,
 // but another host may not have.
 func (s *server) entry(e *storepb.Entry) (cache.Entry, error) {
@@ -122,6 +128,9 @@ func (s *server) Get(ctx context.Context, r *storepb.GetRequest) (*storepb.GetRe
 	e, found, err := s.store.Get(ctx, string(r.GetKey()))
 	if err != nil {
 		return nil, toStatus(err)
+	}
+	if most := s.info.Load().Limits.MaxValue; found && len(e.Value) > most {
+		return nil, toStatus(answerTooLarge(e, most))
 	}
 	return toLookup(e, found), nil
 }

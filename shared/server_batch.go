@@ -37,7 +37,11 @@ func (s *server) GetMany(ctx context.Context, r *storepb.GetManyRequest) (*store
 		if err != nil {
 			return nil, toStatus(err)
 		}
+		most := s.info.Load().Limits.MaxValue
 		for _, f := range found {
+			if f.Found && len(f.Entry.Value) > most {
+				return nil, toStatus(answerTooLarge(f.Entry, most))
+			}
 			largest = max(largest, len(f.Entry.Value))
 			if size += len(f.Entry.Value); size > batchBytes && len(out.Results) > 0 {
 				return out, nil
