@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
+	"github.com/harpia-go/harpia/internal/spool"
 )
 
 // bridge serves while the plugin does not, from memory that knows what was
@@ -23,6 +25,7 @@ type bridge struct {
 	warned  bool
 	// quarantine knows the keys that are told one by one, or not at all; nil: no key.
 	quarantine *quarantine
+	spool      *spooled // where the journal is as well; nil: nowhere
 
 	mu      sync.Mutex
 	journal journal
@@ -180,6 +183,21 @@ func (b *bridge) unknown(key string, e *cache.Entry, overlapped bool) error {
 	return b.apply(key, e)
 }
 
+// load takes what an earlier process has left: all of it, however much.
+func (b *bridge) load(writes []spool.Write) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	limits := b.journal.limits
+	b.journal.limits = JournalLimits{Entries: math.MaxInt / keysPerEntry, Bytes: math.MaxInt64}
+	for _, w := range writes {
+		b.journal.note(w.Key, w.Entry)
+		if w.Entry == nil || b.memory.Set(context.Background(), w.Key, *w.Entry) != nil {
+			_ = b.memory.Delete(context.Background(), w.Key)
+		}
+	}
+	b.journal.limits = limits
+}
+
 // restore takes back a write that the plugin was told of and has not answered.
 func (b *bridge) restore(w keyWrite) error {
 	b.mu.Lock()
@@ -193,9 +211,13 @@ func (b *bridge) restore(w keyWrite) error {
 
 // apply changes memory and journal together.
 func (b *bridge) apply(key string, e *cache.Entry) error {
-	if !b.journal.note(key, e) {
+	if b.journal.refuses(key, e) {
 		return ErrJournalFull
 	}
+	if err := b.spool.append(key, e); err != nil {
+		return err
+	}
+	b.journal.note(key, e)
 	if !b.warned && (b.journal.dropped > 0 || b.journal.clear) {
 		b.warned = true
 		b.forgets()

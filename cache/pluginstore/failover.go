@@ -79,7 +79,8 @@ func (s *Store) newBridge() *bridge {
 	// Clearing a store that others use would take what is theirs.
 	canClear := info.Exclusive && info.Capabilities&(cache.CanClear|cache.CanScan) != 0
 	b := newBridge(s.outages.Add(1), s.o.Journal, canClear, info.Durable, info.Limits.MaxValue)
-	b.quarantine = s.quarantine
+	b.quarantine, b.spool = s.quarantine, s.spool
+	s.spool.take()
 	b.forgets = func() {
 		s.board.log.Warn("the journal is full: keys that are written while the plugin is down lose their values",
 			"entries", s.o.Journal.Entries, "bytes", s.o.Journal.Bytes)

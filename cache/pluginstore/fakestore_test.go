@@ -31,6 +31,9 @@ func openFake(t *testing.T, o Options, launch func() (*fakePlug, error)) *Store 
 	ctx := context.WithoutCancel(t.Context())
 	p, err := s.supervisor.launch(ctx)
 	if err == nil {
+		err = s.openSpool(p)
+	}
+	if err == nil {
 		err = s.serve(ctx, p)
 	}
 	if err != nil {

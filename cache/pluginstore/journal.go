@@ -55,18 +55,29 @@ func (j *journal) fits(key string, e *cache.Entry, old write, known bool) bool {
 	return entries < j.limits.Entries && bytes <= j.limits.Bytes
 }
 
-// note remembers that e was the last to be written under key, or that key was
-// emptied if e is nil. It reports false, and changes nothing, if there is no
-// room and the journal may neither forget the value nor clear the store.
-func (j *journal) note(key string, e *cache.Entry) bool {
+// refuses reports whether there is no room for a write, and the journal may neither
+// forget the value nor clear the store.
+func (j *journal) refuses(key string, e *cache.Entry) bool {
 	old, known := j.of(key)
 	if j.keeps && e != nil && !j.fits(key, e, old, known) {
+		return true
+	}
+	return !known && j.isFull(key) && (j.keeps || !j.canClear)
+}
+
+// isFull reports whether there is no room for another key.
+func (j *journal) isFull(key string) bool {
+	return (len(j.writes)+len(j.told))/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes
+}
+
+// note remembers that e was the last to be written under key, or that key was
+// emptied if e is nil. It reports false, and changes nothing, if the write is refused.
+func (j *journal) note(key string, e *cache.Entry) bool {
+	if j.refuses(key, e) {
 		return false
 	}
-	if !known && ((len(j.writes)+len(j.told))/keysPerEntry >= j.limits.Entries || j.keyBytes+int64(len(key)) > j.limits.Bytes) {
-		if j.keeps || !j.canClear {
-			return false
-		}
+	old, known := j.of(key)
+	if !known && j.isFull(key) {
 		*j = journal{limits: j.limits, canClear: true, clear: true, forgot: true, last: j.last}
 	}
 	if known {

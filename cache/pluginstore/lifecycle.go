@@ -124,12 +124,12 @@ func (s *Store) close() error {
 		p.abort()
 		p = nil
 	}
-	var err error
+	var err, left error
 	if b := old.bridge; b != nil {
 		// From here on no write is acknowledged that the plugin is not told.
 		b.seal()
 		if b.size() != (JournalSize{}) {
-			p, err = s.lastChance(b)
+			p, left = s.lastChance(b)
 		}
 		b.end()
 	}
@@ -137,10 +137,14 @@ func (s *Store) close() error {
 		err = p.stop()
 	}
 	s.quarantine.running.Wait()
-	if n := s.quarantine.due(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine, or being told, is lost: %w", n, ErrQuarantined))
+	if n := s.quarantine.due(); n > 0 && s.spool == nil {
+		left = errors.Join(left, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine, or being told, is lost: %w", n, ErrQuarantined))
 	}
-	return errors.Join(err, s.program.Load().Close())
+	if s.spool.close() {
+		s.board.log.Warn("the plugin could not be told all that was written while it was down: it is told when the store is opened next", "file", s.spool.file.Path(), "error", left)
+		left = nil
+	}
+	return errors.Join(err, left, s.program.Load().Close())
 }
 
 // lastChance starts the plugin to tell it what it was not told yet.

@@ -49,7 +49,18 @@ func Open(ctx context.Context, storeURL string, o *Options) (*Store, error) {
 	p, err := s.launch(ctx)
 	switch {
 	case err == nil:
-		err = s.serve(ctx, p)
+		if err = s.openSpool(p); err == nil {
+			err = s.serve(ctx, p)
+		}
+		if err != nil {
+			p.abort()
+			p = nil
+		}
+		if err != nil && (ctx.Err() != nil || s.fallback() != FallbackMemory || s.route.Load() == nil) {
+			_ = s.spool.close()
+			_ = prog.Close()
+			return nil, err
+		}
 	case o.Fallback == FallbackMemory && mayRecover(ctx, err):
 		s.route.Store(&route{bridge: s.newBridge(), err: err, next: make(chan struct{})})
 	}

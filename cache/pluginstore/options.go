@@ -121,6 +121,18 @@ type Restart struct {
 type JournalLimits struct {
 	Entries int   // 100 000
 	Bytes   int64 // of keys and values, 64 MiB
+	// Dir is a directory, which is made if need be and must be this user's alone, in
+	// which the journal of a durable store is kept as well, so that it outlives this
+	// process: whoever opens the store next with the same Dir hands it over first.
+	// All who open the store must name the same one, or an old journal could be
+	// handed over after newer writes. A write is then not acknowledged before it is
+	// in the file, and Close leaves there what the plugin could not be told. "": in
+	// memory only. Of stores that are not durable, and where the plugin does not serve
+	// alone, nothing is kept. Not on Windows.
+	Dir string
+	// OnlyHandOver: what an earlier process left in Dir is handed over, and nothing
+	// new is kept there.
+	OnlyHandOver bool
 }
 
 func (o *Options) withDefaults() (*Options, error) {

@@ -37,6 +37,8 @@ type quarantine struct {
 	// serves without that.
 	silence time.Duration
 	running sync.WaitGroup // who waits for answers, or has keys tried again
+	// spool has what is due, too; nil: nothing has.
+	spool *spooled
 	// count is how many keys are known. While it is 0, which is nearly always, a
 	// call pays for one read of it.
 	count atomic.Int64
@@ -271,6 +273,7 @@ func (q *quarantine) told(key string, w *write) {
 	defer q.mu.Unlock()
 	if k := q.keys[key]; k != nil && k.due == w {
 		q.forget(key)
+		q.spool.update(q)
 	}
 }
 
@@ -345,6 +348,18 @@ func (q *quarantine) answered(batch []keyWrite, err error) {
 			k.slow, k.barred = time.Time{}, time.Now().Add(-q.within)
 		}
 	}
+	q.spool.update(q)
+}
+
+// allDue returns all writes that are kept; q.mu is held.
+func (q *quarantine) allDue() []keyWrite {
+	var all []keyWrite
+	for key, k := range q.keys {
+		if k.due != nil {
+			all = append(all, keyWrite{key, *k.due})
+		}
+	}
+	return all
 }
 
 // reclaim returns what was set aside and is not answered, for a process that is no
@@ -438,6 +453,7 @@ func (q *quarantine) cleared(prefix string) {
 			k.due = &write{}
 		}
 	}
+	q.spool.update(q)
 }
 
 // turn is what a call on a suspect has until it ends. The zero turn is that of any

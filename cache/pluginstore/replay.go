@@ -57,9 +57,15 @@ func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, 
 		if err != nil {
 			return fail("the plugin could not be told what was written meanwhile", err)
 		}
-		if answered && b.told(batch, patient, serve) {
-			t.handOver(end)
-			return nil
+		if answered {
+			served, err := b.told(batch, patient, serve)
+			if err != nil {
+				return fail("the journal that the plugin was told could not be removed", err)
+			}
+			if served {
+				t.handOver(end)
+				return nil
+			}
 		}
 		if told += len(batch); len(batch) > 0 {
 			each = time.Since(began) / time.Duration(len(batch))
@@ -164,20 +170,25 @@ func (b *bridge) underWay() []string {
 // told takes a batch for told. If nothing is left, and nothing can come, the
 // plugin serves from now on: without what is set aside, which the quarantine keeps,
 // unless that is still waited for.
-func (b *bridge) told(batch []keyWrite, patient bool, serve func()) bool {
+func (b *bridge) told(batch []keyWrite, patient bool, serve func()) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done(batch)
 	b.telling = nil
 	if b.gate == nil || b.journal.clear || len(b.journal.writes) > 0 && (patient || !b.isAllAside()) {
-		return false
+		return false, nil
 	}
 	for key, w := range b.journal.writes {
 		b.quarantine.setAside(key, w, b.aside[key])
 	}
+	// Before any call goes to the plugin: what is told once more later would be older.
+	if err := b.spool.release(b.quarantine); err != nil {
+		b.quarantine.reclaim() // the journal has it still
+		return false, err
+	}
 	b.ended = true
 	serve()
-	return true
+	return true, nil
 }
 
 // isAllAside is called with b.mu held.

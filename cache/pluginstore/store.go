@@ -23,6 +23,7 @@ type Store struct {
 	supervisor *supervisor
 	board      *board
 	quarantine *quarantine
+	spool      *spooled // nil: the journal is in memory only
 
 	route   atomic.Pointer[route]
 	info    atomic.Pointer[shared.Info] // of the process that served last

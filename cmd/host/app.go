@@ -33,6 +33,7 @@ type app struct {
 	reattach     string
 	startTimeout time.Duration
 	fallback     fallback
+	journalDir   string
 	logLevel     string
 	onChange     func(pluginstore.Status)
 	json         bool
@@ -87,6 +88,7 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 	f.StringVar(&a.reattach, "reattach", "", "use the plugin that a person runs with "+shared.EnvDebug+"=1 and that listens at `SOCKET` (default "+shared.EnvReattach+")")
 	a.fallback.value = pluginstore.FallbackNone
 	f.Var(&a.fallback, "fallback", "what serves while the plugin is down (default none; auto for serve)")
+	f.StringVar(&a.journalDir, "journal-dir", "", "`DIR` for the journal of a durable store, which outlives this process, or none (default "+stateDirHelp+")")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default warn; info for serve)")
 	f.BoolVar(&a.json, "json", false, "print results and logs as JSON")
 	cmd.AddCommand(a.dataCommands()...)
@@ -145,7 +147,7 @@ func (a *app) open(ctx context.Context) (*cache.Cache[[]byte], error) {
 	if err := a.insecureIsMeant(o); err != nil {
 		return nil, err
 	}
-	if a.store, err = pluginstore.Open(ctx, a.spec(), o); err != nil {
+	if a.store, err = a.openStore(ctx, o); err != nil {
 		return nil, err
 	}
 	a.cache, err = cache.New[[]byte](cache.Options{Store: a.store, Codec: server.Bytes{}})
@@ -166,7 +168,7 @@ func (a *app) options(level slog.Level) (*pluginstore.Options, error) {
 	}
 	return &pluginstore.Options{
 		Dirs: a.pluginDirs, Settings: settings, Logger: log, StartTimeout: a.startTimeout,
-		Insecure: a.insecure, Reattach: a.attachTo(), Fallback: a.fallback.value, OnChange: a.onChange,
+		Insecure: a.insecure, Reattach: a.attachTo(), Fallback: a.fallback.value, OnChange: a.onChange, Journal: a.journal(),
 	}, nil
 }
 
