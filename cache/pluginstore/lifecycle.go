@@ -125,11 +125,14 @@ func (s *Store) close() error {
 		p = nil
 	}
 	var err, left error
+	untold := 0
 	if b := old.bridge; b != nil {
 		// From here on no write is acknowledged that the plugin is not told.
 		b.seal()
 		if b.size() != (JournalSize{}) {
-			p, left = s.lastChance(b)
+			if p, left = s.lastChance(b); left != nil {
+				untold = b.size().Entries
+			}
 		}
 		b.end()
 	}
@@ -137,14 +140,18 @@ func (s *Store) close() error {
 		err = p.stop()
 	}
 	s.quarantine.running.Wait()
-	if n := s.quarantine.due(); n > 0 && s.spool == nil {
-		left = errors.Join(left, fmt.Errorf("pluginstore: what was written to %d keys that are in quarantine, or being told, is lost: %w", n, ErrQuarantined))
+	if n := s.quarantine.due(); n > 0 {
+		untold += n
+		left = errors.Join(left, ErrQuarantined)
 	}
-	if s.spool.close() {
+	switch kept := s.spool.close(); {
+	case left == nil:
+	case kept:
 		s.board.log.Warn("the plugin could not be told all that was written while it was down: it is told when the store is opened next", "file", s.spool.file.Path(), "error", left)
-		left = nil
+	default:
+		err = errors.Join(err, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", untold, left))
 	}
-	return errors.Join(err, left, s.program.Load().Close())
+	return errors.Join(err, s.program.Load().Close())
 }
 
 // lastChance starts the plugin to tell it what it was not told yet.
@@ -159,6 +166,5 @@ func (s *Store) lastChance(b *bridge) (plug, error) {
 		s.diedTelling(ctx, p, err, b.underWay())
 		p.abort()
 	}
-	err = s.secrets.Load().hideError(err)
-	return nil, fmt.Errorf("pluginstore: what was written to %d keys while the plugin was down is lost: %w", b.size().Entries, err)
+	return nil, s.secrets.Load().hideError(err)
 }
