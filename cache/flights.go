@@ -47,9 +47,18 @@ type keyFlights struct {
 type load struct {
 	stale  bool          // a write ran meanwhile; guarded by the shard's mu
 	filled chan struct{} // closed when the result is stored or never will be
+	once   sync.Once     // of answer
 	done   chan struct{} // closed when data and err are set
 	data   []byte
 	err    error
+}
+
+// answer sets what those who wait get, unless they have been answered.
+func (l *load) answer(data []byte, err error) {
+	l.once.Do(func() {
+		l.data, l.err = data, err
+		close(l.done)
+	})
 }
 
 func newFlights(timeout time.Duration) *flights {
@@ -279,21 +288,22 @@ func (l *load) over() bool {
 
 // run returns the context of a load: it outlives the caller that began it, has a
 // deadline of its own, and ends with the cache. At the deadline the load is over,
-// and late is called. end reports whether it was not: then the load is its
-// caller's to answer.
-func (f *flights) run(caller context.Context, key string, l *load, late func()) (ctx context.Context, end func() bool) {
+// and late is called. end reports whether it was not, and what is left of the time:
+// then the load is its caller's to answer.
+func (f *flights) run(caller context.Context, key string, l *load, late func()) (ctx context.Context, end func() (bool, time.Duration)) {
 	outer, _ := caller.Value(loadingKey{}).(*loading)
 	within := context.WithValue(context.WithoutCancel(caller), loadingKey{}, &loading{f, key, l, outer})
 	limited, cancel := context.WithTimeout(within, f.timeout)
 	live := context.AfterFunc(limited, func() { late(); f.expire(key, l) })
 	ctx, stop := context.WithCancel(limited)
 	closed := context.AfterFunc(f.ctx, stop)
-	return ctx, func() bool {
+	until, _ := limited.Deadline()
+	return ctx, func() (bool, time.Duration) {
 		closed()
 		alive := live()
 		stop()
 		cancel()
-		return alive
+		return alive, time.Until(until)
 	}
 }
 
@@ -303,10 +313,9 @@ func (f *flights) expire(key string, l *load) {
 	s := f.shard(key)
 	s.mu.Lock()
 	l.stale = true
-	l.err = fmt.Errorf("%w of %v: %w", ErrLoadTimeout, f.timeout, context.DeadlineExceeded)
 	s.end(key, l)
 	s.mu.Unlock()
-	close(l.done)
+	l.answer(nil, fmt.Errorf("%w of %v: %w", ErrLoadTimeout, f.timeout, context.DeadlineExceeded))
 	f.wg.Done()
 }
 

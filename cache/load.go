@@ -16,7 +16,8 @@ import (
 // own with the deadline Options.LoadTimeout: a caller that gives up does not
 // fail the others. At the deadline those who wait get ErrLoadTimeout, whether the
 // load function returns or not; what it still returns is dropped, and the next
-// caller loads anew. What a load returns is not stored when the key was written,
+// caller loads anew. A value that is loaded by then, and that the store is slow to
+// take, is theirs at the deadline. What a load returns is not stored when the key was written,
 // deleted or cleared through this cache while the load ran, nor, where the
 // store is an Adder, when anybody else set it.
 //
@@ -77,13 +78,21 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, 
 	var data []byte
 	var err error
 	var fill func()
+	returned := true
 	defer func() {
-		if !end() {
+		alive, left := end()
+		if !alive {
 			return
 		}
-		l.data, l.err = data, err
+		if !returned {
+			c.count.loadErrors.Add(1)
+		}
+		// Who waits does so for a slow store no longer than for a slow load.
+		loaded := data
+		early := time.AfterFunc(left, func() { l.answer(loaded, err) })
 		c.flights.store(full, l, fill)
-		close(l.done)
+		early.Stop()
+		l.answer(data, err)
 		c.flights.wg.Done()
 	}()
 
@@ -103,15 +112,16 @@ func (c *Cache[V]) run(caller context.Context, full string, l *load, down bool, 
 
 	c.count.loads.Add(1)
 	// What those who wait get if fn ends this goroutine with runtime.Goexit.
-	err = errors.New("cache: the load function did not return")
-	if data, err = c.call(ctx, fn); err != nil {
+	err, returned = errors.New("cache: the load function did not return"), false
+	data, err = c.call(ctx, fn)
+	if returned = true; err != nil {
 		c.count.loadErrors.Add(1)
 		return
 	}
 	if down {
 		return
 	}
-	fill = func() { c.fill(caller, outage, full, l, found, ok, opts) }
+	fill = func() { data = c.fill(caller, outage, full, data, found, ok, opts) }
 }
 
 // fillTimeout bounds the storing of what was loaded. It is not what the load
@@ -156,15 +166,15 @@ func (c *Cache[V]) add(ctx context.Context, outage uint64, full string, e Entry)
 
 // fill stores what was loaded in the place of found, which could not be used,
 // or of nothing. If someone outside this cache has set the key since, theirs is
-// the newer value.
-func (c *Cache[V]) fill(caller context.Context, outage uint64, full string, l *load, found Entry, ok bool, opts []SetOption) {
+// the newer value, and is returned.
+func (c *Cache[V]) fill(caller context.Context, outage uint64, full string, data []byte, found Entry, ok bool, opts []SetOption) []byte {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), fillTimeout)
 	defer cancel()
 	expires, err := deadline(c.ttl, opts)
 	if err != nil {
-		return
+		return data
 	}
-	e := Entry{Value: l.data, Expires: expires}
+	e := Entry{Value: data, Expires: expires}
 	stored := true
 	switch {
 	case ok && c.can.Has(CanSwap):
@@ -186,9 +196,10 @@ func (c *Cache[V]) fill(caller context.Context, outage uint64, full string, l *l
 		c.count.sets.Add(1)
 	default:
 		if theirs, ok, err := c.store.Get(ctx, full); err == nil && ok && c.usable(theirs) {
-			l.data = theirs.Value
+			return theirs.Value
 		}
 	}
+	return data
 }
 
 // forget deletes the key if that can be done now.

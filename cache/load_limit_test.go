@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -114,4 +115,66 @@ func TestALoadAsksForItsOwnKey(t *testing.T) {
 			t.Errorf("when the load is over: %q, %v", v, err)
 		}
 	})
+}
+
+// slowToStore takes its time to store what is loaded.
+type slowToStore struct {
+	cache.Store
+	takes time.Duration
+}
+
+func (s slowToStore) Set(ctx context.Context, key string, e cache.Entry) error {
+	time.Sleep(s.takes)
+	return s.Store.Set(ctx, key, e)
+}
+
+// Who waits for a load gets what it loaded at its limit, though the store has not
+// taken it yet; it is stored all the same, and a write comes after it.
+func TestALoadedValueDoesNotWaitForASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := cache.NewMemory(cache.MemoryOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCache[string](t, cache.Options{Store: slowToStore{m, 4 * time.Second}, LoadTimeout: time.Second})
+		for range 2 { // the second joins the load
+			begun := time.Now()
+			v, err := c.GetOrLoad(t.Context(), "k", hangs(time.Second/2, "loaded"))
+			if took := time.Since(begun); v != "loaded" || err != nil || took > time.Second {
+				t.Errorf("%q, %v, after %v", v, err, took)
+			}
+		}
+		if err := c.Set(t.Context(), "k", "set"); err != nil {
+			t.Error(err)
+		}
+		if v, ok, err := c.Get(t.Context(), "k"); v != "set" || !ok || err != nil {
+			t.Errorf("after a write: %q, %v, %v", v, ok, err)
+		}
+		if n := c.Stats().Loads; n != 1 {
+			t.Errorf("it was loaded %d times", n)
+		}
+	})
+}
+
+// A load function that ends its goroutine has failed.
+func TestALoadThatEndsItsGoroutineCountsAsAnError(t *testing.T) {
+	c := newCache[string](t, cache.Options{})
+	_, err := c.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
+	if err == nil {
+		t.Error("it succeeded")
+	}
+	if s := c.Stats(); s.Loads != 1 || s.LoadErrors != 1 {
+		t.Errorf("the statistics are %+v", s)
+	}
+}
+
+// Caches that load from each other, and in the end from themselves, are told so.
+func TestALoadAsksForItselfThroughAnotherCache(t *testing.T) {
+	a, b := newCache[string](t, cache.Options{}), newCache[string](t, cache.Options{})
+	var fromA, fromB func(context.Context) (string, error)
+	fromA = func(ctx context.Context) (string, error) { return b.GetOrLoad(ctx, "k", fromB) }
+	fromB = func(ctx context.Context) (string, error) { return a.GetOrLoad(ctx, "k", fromA) }
+	if _, err := a.GetOrLoad(t.Context(), "k", fromA); !errors.Is(err, cache.ErrLoadsItself) {
+		t.Errorf("it got: %v", err)
+	}
 }
