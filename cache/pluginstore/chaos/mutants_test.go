@@ -50,7 +50,8 @@ var mutants = []struct {
 		name: "the replay ends before writes go to the plugin", count: "stale|lost", workload: killFile,
 		changes: []change{
 			{"if gate == nil && !ended && !sealed {", "if !ended && !sealed {"},
-			{"if b.gate == nil || len(b.journal.writes) > 0 || b.journal.clear {", "if b.gate == nil || b.journal.clear {"},
+			{"if b.gate == nil || b.journal.clear || len(b.journal.writes) > 0 && (patient || !b.isAllAside()) {", "if b.gate == nil || b.journal.clear {"},
+			{"b.quarantine.setAside(key, w, b.aside[key])", "_, _ = key, w"},
 		},
 	},
 	{
