@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,13 @@ import (
 // secrets are the values that a plugin was given and nobody is to read. A
 // plugin may quote them all the same, in the error of a library that was handed
 // an URL for instance: what it says is shown without them. Nil has none.
-type secrets struct{ words *strings.Replacer }
+type secrets struct {
+	words *strings.Replacer
+	// names are those of the plugin's settings, one of which is a secret as well, or
+	// has it in it. In what is said of the settings they are not hidden: "set … or
+	// …_file" helps nobody. Nil: there is none.
+	names *regexp.Regexp
+}
 
 // minSecret is the length of the shortest value that is hidden. What is shorter
 // is part of ordinary words, and guessed as fast as read.
@@ -47,7 +54,18 @@ func secretsOf(declared []shared.Setting, given []shared.SettingValue) *secrets 
 	for _, w := range slices.Compact(words) {
 		pairs = append(pairs, w, "…")
 	}
-	return &secrets{strings.NewReplacer(pairs...)}
+	s := &secrets{words: strings.NewReplacer(pairs...)}
+	var names []string
+	for _, d := range declared {
+		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(d.Name, w) }) {
+			names = append(names, regexp.QuoteMeta(d.Name))
+		}
+	}
+	if len(names) > 0 {
+		// A name in prose: where a value could stand it is hidden as one.
+		s.names = regexp.MustCompile(`(^|[\s,;(])(` + strings.Join(names, "|") + `)($|\s|[,;.:)]($|\s))`)
+	}
+	return s
 }
 
 // passwordOf returns the password of an URL as it is written there.
@@ -72,10 +90,23 @@ func spellings(secret string) []string {
 
 // hide returns text without the secrets.
 func (s *secrets) hide(text string) string {
-	if s == nil {
+	switch {
+	case s == nil:
 		return text
+	case s.names == nil:
+		return s.words.Replace(text)
 	}
-	return s.words.Replace(text)
+	var out strings.Builder
+	for {
+		at := s.names.FindStringSubmatchIndex(text)
+		if at == nil {
+			out.WriteString(s.words.Replace(text))
+			return out.String()
+		}
+		out.WriteString(s.words.Replace(text[:at[4]]))
+		out.WriteString(text[at[4]:at[5]])
+		text = text[at[5]:]
+	}
 }
 
 // hideIn is hide for what a log record has in it.

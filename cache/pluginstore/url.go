@@ -53,6 +53,11 @@ func ParseURL(text string) (URL, error) {
 	if m != nil {
 		u.Target = whole[len(m[0]):]
 	}
+	for _, path := range []string{u.Target, whole} {
+		if path == "~" || strings.HasPrefix(path, "~") && strings.Contains(path, "/") {
+			return URL{}, fmt.Errorf("%w %q: only a shell knows what ~ is, and here it has not seen it: write $HOME or the path in full; what is called so is ./~", ErrURL, u)
+		}
+	}
 	// The "?" may be a password's: nothing of it is shown.
 	switch {
 	case err != nil || !assigns(query):

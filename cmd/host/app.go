@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/harpia-go/harpia/cache"
 	"github.com/harpia-go/harpia/cache/pluginstore"
@@ -65,7 +66,10 @@ While a plugin is down, --fallback says what serves in its place:
 The default is auto for serve. It is none for the other commands: memory that
 ends with the command would lose what it took.
 
-Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or failed.`,
+A word that begins with "-" and is no number follows a "--": host set -- -x -y
+
+Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or failed,
+4 the value is not what the command needs (incr of what is no counter), 130 interrupted.`,
 		Example: `  host --store file:./data set greeting hello --ttl 1h
   host --store file:./data get greeting
   host --store file:./data serve`,
@@ -73,15 +77,16 @@ Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the store is unavailable or fa
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Name() != serveName {
 				cmd.SetContext(endOnHangup(cmd.Context()))
 			}
+			return flagsAreGiven(cmd)
 		},
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.storeURL, "store", "", "store `URL` (default "+envStore+", else memory)")
-	f.StringArrayVar(&a.opts, "opt", nil, "setting of the store, `KEY=VALUE` or KEY=@FILE; may be repeated")
+	f.StringArrayVar(&a.opts, "opt", nil, "setting of the store, `KEY=VALUE` or KEY=@FILE (KEY=@@TEXT is the text @TEXT); may be repeated")
 	f.StringArrayVar(&a.pluginDirs, "plugin-dir", nil, "`DIR` to search for plugins instead of the defaults; may be repeated")
 	f.StringArrayVar(&a.insecure, "insecure-plugin", nil, "run the plugin at `PATH` whether it is trusted or not; may be repeated; one is also the store where none is given")
 	f.DurationVar(&a.startTimeout, "start-timeout", pluginstore.DefaultStartTimeout, "how long a plugin may take to start")
@@ -131,7 +136,35 @@ func (a *app) prepare(cmd *cobra.Command) {
 	walk(cmd)
 }
 
+// flagsAreGiven refuses flags whose text is empty: that is a variable which is not set,
+// and what the default does is not what was asked for. It refuses paths that a shell
+// would have expanded, too.
+func flagsAreGiven(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		texts := []string{f.Value.String()}
+		switch many, ok := f.Value.(pflag.SliceValue); {
+		case ok:
+			texts = many.GetSlice()
+		case f.Value.Type() != "string":
+			return
+		}
+		for _, text := range texts {
+			switch {
+			case text == "":
+				err = fmt.Errorf("%w: --%s is empty", errUsage, f.Name)
+			case strings.HasPrefix(text, "~/") || text == "~":
+				err = fmt.Errorf("%w: --%s: only a shell knows what ~ is: write $HOME%s, or ./%s if it is called so", errUsage, f.Name, text[1:], text)
+			}
+		}
+	})
+	return err
+}
+
 func usage(c *cobra.Command, err error) error {
+	if strings.Contains(err.Error(), "shorthand flag") {
+		err = fmt.Errorf("%w; words that begin with \"-\" follow a \"--\"", err)
+	}
 	return fmt.Errorf("%w: %w (usage: %s)", errUsage, err, c.UseLine())
 }
 
@@ -180,7 +213,9 @@ func settings(opts []string) (url.Values, error) {
 		if !ok || name == "" {
 			return nil, fmt.Errorf("%w: --opt takes KEY=VALUE or KEY=@FILE", errUsage)
 		}
-		if path, isFile := strings.CutPrefix(value, "@"); isFile {
+		if text, isText := strings.CutPrefix(value, "@@"); isText {
+			value = "@" + text
+		} else if path, isFile := strings.CutPrefix(value, "@"); isFile {
 			text, err := os.ReadFile(path)
 			if err != nil {
 				return nil, fmt.Errorf("%w: --opt %s: %w", errUsage, name, err)

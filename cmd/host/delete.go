@@ -32,6 +32,9 @@ func (a *app) clearCommand() *cobra.Command {
 		prefix, what := "", "every key of the store"
 		if len(args) == 1 {
 			prefix, what = args[0], fmt.Sprintf("every key that begins with %q", args[0])
+			if prefix == "" {
+				return fmt.Errorf("%w: PREFIX is empty; leave it out to remove every key of the store", errUsage)
+			}
 		}
 		if !*yes {
 			return fmt.Errorf("%w: this removes %s; add --yes if that is what you want", errUsage, what)

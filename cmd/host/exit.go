@@ -21,6 +21,8 @@ const (
 	exitNotFound
 	exitUsage
 	exitStore
+	exitConflict
+	exitInterrupted = 130 // as a shell has it for SIGINT
 )
 
 var (
@@ -36,7 +38,9 @@ var exits = [...]struct {
 	err  error
 	code int
 }{
+	{context.Canceled, exitInterrupted},
 	{errNotFound, exitNotFound},
+	{cache.ErrNotCounter, exitConflict},
 	{errUsage, exitUsage},
 	{pluginstore.ErrURL, exitUsage},
 	{shared.ErrSetting, exitUsage},

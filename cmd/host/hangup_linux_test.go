@@ -182,7 +182,7 @@ func TestSIGHUPEndsTheShell(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitStore {
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
 		t.Errorf("the shell: %v", err)
 	}
 	if n, files := p.plugins(), p.files(); n+files > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ func (a *app) keysCommand() *cobra.Command {
 A key with unprintable characters is quoted as Go quotes strings.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "" {
+				return fmt.Errorf("%w: PREFIX is empty; leave it out to list all keys", errUsage)
+			}
 			c, err := a.open(cmd.Context())
 			if err != nil {
 				return err

@@ -30,7 +30,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.root()
-	root.SetArgs(negativesLast(args))
+	root.SetArgs(numbersAreWords(root, args))
 	err := root.ExecuteContext(ctx)
 	if errors.Is(err, syscall.EPIPE) {
 		err = nil

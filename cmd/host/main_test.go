@@ -268,7 +268,16 @@ func damageFiles(ts *testscript.TestScript, _ bool, args []string) {
 // signalHost is: signalhost TERM|KILL|HUP. It signals the host that serves in the
 // background.
 func signalHost(ts *testscript.TestScript, _ bool, args []string) {
-	pids, err := proctest.Find(func(line string) bool { return strings.HasSuffix(line, " serve --http "+ts.Getenv("ADDR")) })
+	var pids []int
+	var err error
+	// What it starts has its command line for a moment.
+	for range 100 {
+		pids, err = proctest.Find(func(line string) bool { return strings.HasSuffix(line, " serve --http "+ts.Getenv("ADDR")) })
+		if err != nil || len(pids) < 2 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err != nil || len(pids) != 1 {
 		ts.Fatalf("no one host serves: %v, %v", pids, err)
 	}

@@ -113,7 +113,7 @@ func TestStatusAsksTheHostItself(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer s.Close()
-	if code, _, errOut = statusAt(ctx, strings.TrimPrefix(s.URL, "http://")); code != exitStore || !strings.Contains(errOut, "interrupted") {
+	if code, _, errOut = statusAt(ctx, strings.TrimPrefix(s.URL, "http://")); code != exitInterrupted || !strings.Contains(errOut, "interrupted") {
 		t.Errorf("exit code %d, %s", code, errOut)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // maxShellLine bounds a line of the piped shell: a value as text and some.
 const maxShellLine = 64 << 20
 
+// byteOrderMark is what some editors put before the first line.
+const byteOrderMark = "\ufeff"
+
 func (a *app) shellCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "shell",
@@ -64,7 +67,7 @@ func (a *app) execute(ctx context.Context, line string) error {
 		RunE: func(*cobra.Command, []string) error { return errExit },
 	})
 	a.prepare(cmd)
-	cmd.SetArgs(negativesLast(words))
+	cmd.SetArgs(numbersAreWords(cmd, words))
 	return cmd.ExecuteContext(ctx)
 }
 
@@ -74,7 +77,11 @@ func (a *app) piped(ctx context.Context) error {
 	lines.Buffer(nil, maxShellLine)
 	var worst error
 	for n := 1; lines.Scan(); n++ {
-		err := a.execute(ctx, lines.Text())
+		line := lines.Text()
+		if n == 1 {
+			line = strings.TrimPrefix(line, byteOrderMark)
+		}
+		err := a.execute(ctx, line)
 		if errors.Is(err, errExit) {
 			break
 		}

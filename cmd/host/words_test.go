@@ -31,19 +31,27 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
-func TestNegativesLast(t *testing.T) {
+func TestNumbersAreWords(t *testing.T) {
+	root := (&app{}).root()
 	for line, want := range map[string]string{
-		"incr k -5":               "incr k -- -5",
-		"incr -5 k":               "incr -5 k",
-		"set -5 v":                "set -5 v",
-		"incr k --ttl=1m -5":      "incr k --ttl=1m -- -5",
-		"incr k -5 --ttl 1s":      "incr k --ttl 1s -- -5",
-		"set k v --ttl -5":        "set k v --ttl -5",
-		"set k v --ttl -5s":       "set k v --ttl -5s",
-		"set k -- -5":             "set k -- -5",
-		"--store memory get -key": "--store memory get -key",
+		"incr k -5":                  "incr -- k -5",
+		"incr -5 k":                  "incr -- -5 k",
+		"set -5 v":                   "set -- -5 v",
+		"set k -1.5e3":               "set -- k -1.5e3",
+		"incr k --ttl=1m -5":         "incr --ttl=1m -- k -5",
+		"incr k -5 --ttl 1s":         "incr --ttl 1s -- k -5",
+		"--json set k -.5":           "set --json -- k -.5",
+		"set k --json -5":            "set --json -- k -5",
+		"clear -5 --yes":             "clear --yes -- -5",
+		"--store memory set -5 - -h": "set --store memory -h -- -5 -",
+		"set -5 -- -x":               "set -- -5 -x",
+		"set k v --ttl -5":           "set k v --ttl -5",
+		"set k v --ttl -5s":          "set k v --ttl -5s",
+		"set k -- -5":                "set k -- -5",
+		"--store memory get -key":    "--store memory get -key",
+		"bogus -5":                   "-- bogus -5",
 	} {
-		if got := strings.Join(negativesLast(strings.Fields(line)), " "); got != want {
+		if got := strings.Join(numbersAreWords(root, strings.Fields(line)), " "); got != want {
 			t.Errorf("%q became %q, want %q", line, got, want)
 		}
 	}

@@ -63,7 +63,11 @@ func prepareDir(dir string) (string, error) {
 	if err != nil {
 		return "", unusable(dir, err)
 	}
-	if ours, foreign := isOurs(names); !ours && foreign != "" {
+	ours, foreign := isOurs(names)
+	if owner, other := ownedByAnother(info); ours && other {
+		return "", fmt.Errorf("%w: dir: %s is a store of another user (%d), who could not open it any more: run as that user, or give it away with chown -R", shared.ErrSetting, dir, owner)
+	}
+	if !ours && foreign != "" {
 		return "", fmt.Errorf("%w: dir: %s holds %s, which is not of this store: name an empty directory or one that is not there yet", shared.ErrSetting, dir, foreign)
 	}
 	return dir, nil

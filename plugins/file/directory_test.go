@@ -103,6 +103,32 @@ func TestForeignDirectoryIsLeftAlone(t *testing.T) {
 	}
 }
 
+// What root leaves in another user's store would lock its owner out.
+func TestStoreOfAnotherUserIsLeftAlone(t *testing.T) {
+	if os.Getuid() != 0 {
+		if os.Getenv(requireAll) != "" {
+			t.Fatal("only root can give a directory away")
+		}
+		t.Skip("only root can give a directory away")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	mustSet(t, s, "k", "v")
+	mustClose(t, s)
+	const nobody = 65534
+	noError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(path, nobody, nobody))
+	}))
+	before := snapshot(t, dir)
+	err := configure(&Store{}, dir)
+	if !errors.Is(err, shared.ErrSetting) || !strings.Contains(err.Error(), "another user (65534)") {
+		t.Errorf("Configure: %v", err)
+	}
+	if after := snapshot(t, dir); !maps.Equal(before, after) {
+		t.Errorf("the directory was changed: %v", after)
+	}
+}
+
 func TestUnwritableDirectory(t *testing.T) {
 	// One that another user can reach, which t.TempDir is not.
 	root, err := os.MkdirTemp("", "harpia-test-")

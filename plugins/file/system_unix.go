@@ -29,3 +29,12 @@ func mapFile(fd uintptr, size int) ([]byte, error) {
 }
 
 func unmapFile(memory []byte) error { return syscall.Munmap(memory) }
+
+// ownedByAnother says whose a file is that does not belong to this user.
+func ownedByAnother(info os.FileInfo) (owner int, other bool) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(s.Uid), int(s.Uid) != os.Geteuid()
+}
