@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -81,7 +82,8 @@ func (c *Cache[V]) Touch(ctx context.Context, key string, opts ...SetOption) (bo
 // the newer value. ok tells change whether there was a value. An error of
 // change ends Update, is returned as it is, and leaves the entry.
 //
-// Without a TTL option an entry keeps its expiry, and a new one gets the
+// A value that cannot be decoded ends Update with a *DecodeError, unless the options
+// have ReplaceUndecodable. Without a TTL option an entry keeps its expiry, and a new one gets the
 // cache's. A store that cannot swap gives errors.ErrUnsupported.
 func (c *Cache[V]) Update(ctx context.Context, key string, change func(v V, ok bool) (V, error), opts ...SetOption) error {
 	full, err := c.key(key)
@@ -92,7 +94,7 @@ func (c *Cache[V]) Update(ctx context.Context, key string, change func(v V, ok b
 		return unsupported("CompareAndSwap")
 	}
 	for attempt := 0; ; attempt++ {
-		done, err := c.tryUpdate(ctx, full, change, opts)
+		done, err := c.tryUpdate(ctx, key, full, change, opts)
 		if done || err != nil {
 			return err
 		}
@@ -102,7 +104,7 @@ func (c *Cache[V]) Update(ctx context.Context, key string, change func(v V, ok b
 	}
 }
 
-func (c *Cache[V]) tryUpdate(ctx context.Context, full string, change func(V, bool) (V, error), opts []SetOption) (bool, error) {
+func (c *Cache[V]) tryUpdate(ctx context.Context, key, full string, change func(V, bool) (V, error), opts []SetOption) (bool, error) {
 	old, present, err := c.store.Get(ctx, full)
 	if err != nil {
 		c.count.errors.Add(1)
@@ -114,7 +116,10 @@ func (c *Cache[V]) tryUpdate(ctx context.Context, full string, change func(V, bo
 	var v V
 	if ok {
 		if v, err = c.decode(old.Value); err != nil {
-			return false, err
+			if !slices.ContainsFunc(opts, func(o SetOption) bool { return o.replace }) {
+				return false, c.undecodable(map[string]error{key: err})
+			}
+			ok = false
 		}
 	}
 	if v, err = change(v, ok); err != nil {
@@ -124,7 +129,7 @@ func (c *Cache[V]) tryUpdate(ctx context.Context, full string, change func(V, bo
 	if err != nil {
 		return false, err
 	}
-	if ok && len(opts) == 0 {
+	if ok && ttlOf(opts) == nil {
 		e.Expires = old.Expires
 	}
 	w, err := c.flights.write(ctx, full)

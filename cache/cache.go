@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,21 +30,29 @@ type Cache[V any] struct {
 	err     error // of closing
 }
 
-// New returns a cache. It fails only on options that make no sense.
+// New returns a cache. It fails on options that make no sense, and where the codec
+// cannot store values of type V so that they come back: the error is ErrEncode and
+// names the field.
 func New[V any](o Options) (*Cache[V], error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	c := &Cache[V]{store: o.Store, codec: o.Codec, prefix: o.Prefix, ttl: o.TTL}
+	if c.codec == nil {
+		c.codec = codecFor[V]()
+	}
+	if e := exactOf(c.codec); e != nil {
+		t := reflect.TypeFor[V]()
+		if err := e.checkType(t); err != nil {
+			return nil, fmt.Errorf("%w: type %v: %w", ErrEncode, t, err)
+		}
+	}
 	if c.store == nil {
 		m, err := NewMemory(MemoryOptions{})
 		if err != nil {
 			return nil, err
 		}
 		c.store, c.own = m, true
-	}
-	if c.codec == nil {
-		c.codec = codecFor[V]()
 	}
 	if o.LoadTimeout == 0 {
 		o.LoadTimeout = DefaultLoadTimeout
@@ -53,7 +62,8 @@ func New[V any](o Options) (*Cache[V], error) {
 	return c, nil
 }
 
-// Get returns the value under key and whether there is one.
+// Get returns the value under key and whether there is one. One that cannot be
+// decoded gives a *DecodeError.
 func (c *Cache[V]) Get(ctx context.Context, key string) (V, bool, error) {
 	v, _, ok, err := c.GetWithExpiry(ctx, key)
 	return v, ok, err
@@ -71,12 +81,13 @@ func (c *Cache[V]) GetWithExpiry(ctx context.Context, key string) (v V, expires 
 		return v, time.Time{}, false, err
 	}
 	if v, err = c.decode(e.Value); err != nil {
-		return v, time.Time{}, false, err
+		return v, time.Time{}, false, c.undecodable(map[string]error{key: err})
 	}
 	return v, e.Expires, true, nil
 }
 
-// Set stores v under key. A nil or empty value is a value: it will be found.
+// Set stores v under key. A nil or empty value is a value: it will be found. A
+// value that would not come back as it is gives ErrEncode and is not stored.
 func (c *Cache[V]) Set(ctx context.Context, key string, v V, opts ...SetOption) error {
 	full, err := c.key(key)
 	if err != nil {
@@ -198,36 +209,59 @@ func (c *Cache[V]) entry(v V, opts []SetOption) (Entry, error) {
 }
 
 func (c *Cache[V]) encode(v V) ([]byte, error) {
-	data, err := c.codec.Encode(v)
+	data, err := encodeAt(c.codec, &v)
 	if err != nil {
-		return nil, fmt.Errorf("cache: a value of type %T cannot be encoded: %w", v, err)
+		return nil, fmt.Errorf("%w: type %v: %w", ErrEncode, reflect.TypeFor[V](), err)
 	}
 	return data, nil
 }
 
+// decode counts an error, which undecodable makes one for callers.
 func (c *Cache[V]) decode(data []byte) (V, error) {
 	var v V
 	if err := c.codec.Decode(data, &v); err != nil {
 		c.count.errors.Add(1)
 		var none V
-		return none, fmt.Errorf("%w as %T: %w", ErrDecode, v, err)
+		return none, err
 	}
 	return v, nil
 }
 
-// read gets a live entry and counts the outcome. The store must not return an
-// expired one, but a clock or a plugin may be wrong.
+func (c *Cache[V]) undecodable(causes map[string]error) error {
+	return &DecodeError{Type: reflect.TypeFor[V](), Causes: causes}
+}
+
+// read gets a live entry and counts the outcome.
 func (c *Cache[V]) read(ctx context.Context, full string) (Entry, bool, error) {
+	e, ok, err := c.look(ctx, full)
+	if ok {
+		c.count.hits.Add(1)
+	}
+	return e, ok, err
+}
+
+// look is read that leaves a hit to be counted by the caller.
+func (c *Cache[V]) look(ctx context.Context, full string) (Entry, bool, error) {
 	e, ok, err := c.store.Get(ctx, full)
 	if err != nil {
 		c.count.errors.Add(1)
 		return Entry{}, false, err
 	}
-	return c.live(e, ok)
+	if !live(e, ok) {
+		c.count.misses.Add(1)
+		return Entry{}, false, nil
+	}
+	return e, true, nil
+}
+
+// live reports whether e was found and has not expired. The store must not return
+// an expired entry, but a clock or a plugin may be wrong.
+func live(e Entry, ok bool) bool {
+	return ok && (e.Expires.IsZero() || !e.Expired(time.Now()))
 }
 
 func (c *Cache[V]) live(e Entry, ok bool) (Entry, bool, error) {
-	if !ok || (!e.Expires.IsZero() && e.Expired(time.Now())) {
+	if !live(e, ok) {
 		c.count.misses.Add(1)
 		return Entry{}, false, nil
 	}

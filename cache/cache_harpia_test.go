@@ -85,7 +85,7 @@ func TestHarpiaDefaultStoreIsMemory(t *testing.T) {
 func TestHarpiaValuesOfSeveralTypes(t *testing.T) {
 	c := newAny(t, cache.Options{})
 	values := map[string]any{
-		"string": "text", "number": 42.0, "bool": true, "list": []any{1.0, "two"},
+		"string": "text", "number": int64(42), "bool": true, "list": []any{1.5, "two"},
 		"object": map[string]any{"name": "Alice", "tags": []any{"a", "b"}},
 	}
 	for key, v := range values {

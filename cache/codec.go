@@ -1,15 +1,15 @@
 package cache
 
 import (
-	"encoding/json"
 	"fmt"
-
-	"github.com/fxamacker/cbor/v2"
-	jsonv2 "github.com/go-json-experiment/json"
-	jsonv1 "github.com/go-json-experiment/json/v1"
+	"reflect"
 )
 
 // Codec turns values into bytes and back. It is safe for concurrent use.
+//
+// A codec takes a value as it was meant, so that Decode gives an equal one, or
+// Encode refuses it with an error that says why. The codecs of this package do;
+// docs/codecs.md lists what "equal" leaves out.
 type Codec interface {
 	// Encode returns bytes that the codec does not change afterwards.
 	Encode(v any) ([]byte, error)
@@ -17,41 +17,62 @@ type Codec interface {
 	Decode(data []byte, v any) error
 }
 
-// JSON is the default codec. Numbers in a Cache[any] come back as float64, as
-// encoding/json has it.
-type JSON struct{}
-
-// Encode implements Codec.
-func (JSON) Encode(v any) ([]byte, error) { return json.Marshal(v) }
-
-// Decode implements Codec. It decodes as encoding/json does, and most structs in
-// about half the time.
-func (JSON) Decode(data []byte, v any) error {
-	if jsonv2.Unmarshal(data, v, asStandard) == nil {
-		return nil
-	}
-	return json.Unmarshal(data, v) // or its errors would be of other types
+// exact is what the codecs of this package can do beyond Codec.
+type exact interface {
+	Codec
+	// checkType returns why values of type t cannot be stored, or nil.
+	checkType(t reflect.Type) error
+	// encodeAt encodes the value that p points to. Unlike Encode it knows the
+	// type that Decode will fill, also where that type is an interface.
+	encodeAt(p any) ([]byte, error)
 }
 
-// asStandard are the options under which JSON is what it is to encoding/json,
-// whose Number is not known otherwise.
-var asStandard = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv2.WithUnmarshalers(
-	jsonv2.UnmarshalFunc(func(data []byte, n *json.Number) error { return json.Unmarshal(data, n) }),
-))
+// exactOf returns c if it is a codec of this package, else nil. It does not ask
+// for the interface: a type that embeds one of these codecs has its methods too,
+// and they would go past what that type does.
+func exactOf(c Codec) exact {
+	switch c := c.(type) {
+	case JSON:
+		return c
+	case *JSON:
+		return c
+	case CBOR:
+		return c
+	case *CBOR:
+		return c
+	case Raw:
+		return c
+	case *Raw:
+		return c
+	case Compressed:
+		return c
+	case *Compressed:
+		return c
+	}
+	return nil
+}
 
-// CBOR is the codec of RFC 8949: smaller than JSON, with byte strings and
-// times as they are. Counters are decimal text in every store, so a cache with
-// this codec can Increment them but not Get them.
-type CBOR struct{}
+// encodeAt encodes what p points to with any codec.
+func encodeAt(c Codec, p any) ([]byte, error) {
+	if e := exactOf(c); e != nil {
+		return e.encodeAt(p)
+	}
+	return c.Encode(reflect.ValueOf(p).Elem().Interface())
+}
 
-// Encode implements Codec.
-func (CBOR) Encode(v any) ([]byte, error) { return cbor.Marshal(v) }
+// pointerTo returns a pointer to a copy of v, whose type is a pointer to v's.
+func pointerTo(v any) any {
+	if v == nil {
+		return new(any)
+	}
+	p := reflect.New(reflect.TypeOf(v))
+	p.Elem().Set(reflect.ValueOf(v))
+	return p.Interface()
+}
 
-// Decode implements Codec.
-func (CBOR) Decode(data []byte, v any) error { return cbor.Unmarshal(data, v) }
-
-// Raw stores []byte and string as they are. It copies both ways, so that a
-// caller may do as it likes with its own slice.
+// Raw stores []byte and string as they are, and no other types. It copies both
+// ways, so that a caller may do as it likes with its own slice. A nil slice comes
+// back empty.
 type Raw struct{}
 
 // Encode implements Codec.
@@ -76,6 +97,23 @@ func (Raw) Decode(data []byte, v any) error {
 		return nil
 	}
 	return fmt.Errorf("cache: the raw codec gives []byte and string, not %T", v)
+}
+
+func (Raw) checkType(t reflect.Type) error {
+	if t == reflect.TypeFor[[]byte]() || t == reflect.TypeFor[string]() {
+		return nil
+	}
+	return fmt.Errorf("the raw codec takes []byte and string only")
+}
+
+func (r Raw) encodeAt(p any) ([]byte, error) {
+	switch p := p.(type) {
+	case *[]byte:
+		return r.Encode(*p)
+	case *string:
+		return r.Encode(*p)
+	}
+	return r.Encode(reflect.ValueOf(p).Elem().Interface())
 }
 
 // codecFor is the codec of a cache whose options name none.

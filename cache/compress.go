@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 )
 
 // DefaultCompressMin is the length in bytes from which Compressed compresses.
@@ -34,11 +35,34 @@ func (c Compressed) inner() Codec {
 	return c.Codec
 }
 
-// Encode implements Codec.
+// Encode implements Codec. A value that is longer than Decode would unpack gives
+// ErrTooLarge, however short it is once it is compressed.
 func (c Compressed) Encode(v any) ([]byte, error) {
 	data, err := c.inner().Encode(v)
 	if err != nil {
 		return nil, err
+	}
+	return c.pack(data)
+}
+
+func (c Compressed) encodeAt(p any) ([]byte, error) {
+	data, err := encodeAt(c.inner(), p)
+	if err != nil {
+		return nil, err
+	}
+	return c.pack(data)
+}
+
+func (c Compressed) checkType(t reflect.Type) error {
+	if e := exactOf(c.inner()); e != nil {
+		return e.checkType(t)
+	}
+	return nil
+}
+
+func (c Compressed) pack(data []byte) ([]byte, error) {
+	if len(data) > DefaultMaxValue {
+		return nil, fmt.Errorf("%w: it has %d bytes before it is compressed, more than %d", ErrTooLarge, len(data), DefaultMaxValue)
 	}
 	limit := c.Min
 	if limit <= 0 {

@@ -20,7 +20,11 @@ var (
 	ErrNotCounter = errors.New("cache: not a counter")
 	// ErrInvalidTTL: a negative time to live.
 	ErrInvalidTTL = errors.New("cache: invalid time to live")
-	// ErrDecode: the bytes in the store are not what the cache's codec wrote.
+	// ErrEncode: the value, or any of its type, would not come back as it is. Nothing
+	// was stored.
+	ErrEncode = errors.New("cache: value cannot be encoded")
+	// ErrDecode: the bytes in the store are not what the cache's codec wrote. Get and
+	// GetMany return it as a *DecodeError.
 	ErrDecode = errors.New("cache: value cannot be decoded")
 
 	// ErrLoadTimeout: a load of GetOrLoad has not returned within

@@ -9,7 +9,7 @@ import (
 )
 
 // GetOrLoad returns the value under key, or loads it and stores it with the
-// options.
+// options. A value that cannot be decoded is a miss, and what is loaded replaces it.
 //
 // One load of a key runs at a time; all who ask meanwhile get its result, each
 // a copy of its own, decoded as Get would. The load runs under a context of its
@@ -35,11 +35,14 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 	if _, err := deadline(c.ttl, opts); err != nil {
 		return none, err
 	}
-	e, ok, failed := c.read(ctx, full)
+	e, ok, failed := c.look(ctx, full)
 	if failed == nil && ok {
-		if v, err := c.decode(e.Value); err == nil {
+		v, err := c.decode(e.Value)
+		if err == nil {
+			c.count.hits.Add(1)
 			return v, nil
 		}
+		c.count.misses.Add(1)
 	}
 	if errors.Is(failed, ErrClosed) {
 		return none, failed
@@ -66,7 +69,11 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, fn func(ctx contex
 	if l.err != nil {
 		return none, l.err
 	}
-	return c.decode(l.data)
+	v, err := c.decode(l.data)
+	if err != nil {
+		return none, c.undecodable(map[string]error{key: err})
+	}
+	return v, nil
 }
 
 // run does one load and answers all who wait for it, whatever becomes of fn. A

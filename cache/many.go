@@ -2,7 +2,8 @@ package cache
 
 import "context"
 
-// GetMany returns the values of those keys that are there.
+// GetMany returns the values of those keys that are there. If some cannot be
+// decoded, it returns all others together with a *DecodeError that has their keys.
 func (c *Cache[V]) GetMany(ctx context.Context, keys []string) (map[string]V, error) {
 	full, err := c.keys(keys)
 	if err != nil {
@@ -14,6 +15,7 @@ func (c *Cache[V]) GetMany(ctx context.Context, keys []string) (map[string]V, er
 		return nil, err
 	}
 	values := make(map[string]V, len(found))
+	var bad map[string]error
 	for i, f := range found {
 		e, ok, _ := c.live(f.Entry, f.Found)
 		if !ok {
@@ -21,9 +23,16 @@ func (c *Cache[V]) GetMany(ctx context.Context, keys []string) (map[string]V, er
 		}
 		v, err := c.decode(e.Value)
 		if err != nil {
-			return nil, err
+			if bad == nil {
+				bad = map[string]error{}
+			}
+			bad[keys[i]] = err
+			continue
 		}
 		values[keys[i]] = v
+	}
+	if bad != nil {
+		return values, c.undecodable(bad)
 	}
 	return values, nil
 }

@@ -41,7 +41,9 @@ func (o Options) validate() error {
 
 // SetOption changes how one entry is stored.
 type SetOption struct {
-	ttl time.Duration
+	ttl     time.Duration
+	keepTTL bool // the option is not about the time to live
+	replace bool
 }
 
 // TTL makes the entry expire after d instead of the cache's own time to live.
@@ -50,10 +52,15 @@ type SetOption struct {
 // ErrInvalidTTL.
 func TTL(d time.Duration) SetOption { return SetOption{ttl: d} }
 
+// ReplaceUndecodable makes Update call its function as if there were no value where
+// there is one that cannot be decoded, and replace that. Without it Update returns
+// the *DecodeError. Other calls do not ask what they replace.
+func ReplaceUndecodable() SetOption { return SetOption{keepTTL: true, replace: true} }
+
 // deadline is the expiry of an entry that is set now.
 func deadline(ttl time.Duration, opts []SetOption) (time.Time, error) {
-	for _, o := range opts {
-		ttl = o.ttl
+	if t := ttlOf(opts); t != nil {
+		ttl = *t
 	}
 	switch {
 	case ttl == 0:
@@ -62,4 +69,15 @@ func deadline(ttl time.Duration, opts []SetOption) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: %v", ErrInvalidTTL, ttl)
 	}
 	return Deadline(time.Now(), ttl), nil
+}
+
+// ttlOf is what the last option about it says of the time to live, or nil.
+func ttlOf(opts []SetOption) *time.Duration {
+	var ttl *time.Duration
+	for i := range opts {
+		if !opts[i].keepTTL {
+			ttl = &opts[i].ttl
+		}
+	}
+	return ttl
 }
