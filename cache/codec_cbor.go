@@ -65,7 +65,7 @@ var (
 	cborShapes     shapeMemo
 	cborWriting    = must(cbor.EncOptions{Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired}.EncMode())
 	cborReading    = must(readCBOR(cbor.IntDecConvertSignedOrFail, reflect.TypeFor[map[string]any]()).DecMode())
-	cborReadingAll = must(readCBOR(cbor.IntDecConvertSignedOrBigInt, nil).DecMode())
+	cborReadingAll = must(readCBOR(cbor.IntDecConvertNone, nil).DecMode())
 )
 
 // readCBOR are the options of reading: what is written is read however long it is.
@@ -87,9 +87,9 @@ func must[T any](v T, err error) T {
 // settleCBOR gives integers and maps in x the types that the CBOR codec documents.
 func settleCBOR(x any) any {
 	switch x := x.(type) {
-	case big.Int:
-		if x.IsUint64() {
-			return x.Uint64()
+	case uint64:
+		if x <= math.MaxInt64 {
+			return int64(x)
 		}
 	case []any:
 		for i := range x {
@@ -97,9 +97,10 @@ func settleCBOR(x any) any {
 		}
 	case map[any]any:
 		byText := make(map[string]any, len(x))
+		settled := make(map[any]any, len(x))
 		for k, e := range x {
 			e = settleCBOR(e)
-			x[k] = e
+			settled[settleCBOR(k)] = e
 			if text, ok := k.(string); ok {
 				byText[text] = e
 			}
@@ -107,6 +108,7 @@ func settleCBOR(x any) any {
 		if len(byText) == len(x) {
 			return byText
 		}
+		return settled
 	}
 	return x
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"time"
@@ -116,11 +117,34 @@ func (s *shape) checkStruct(v reflect.Value, d depth) error {
 		}
 	}
 	for _, p := range s.lost {
-		if f, ok := fieldByIndex(v, p.index); ok && !f.IsZero() {
+		if f, ok := fieldByIndex(v, p.index); ok && !isZero(f) {
 			return at("."+p.where, errHidden)
 		}
 	}
 	return nil
+}
+
+// isZero is v.IsZero that tells -0 from 0.
+func isZero(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Float32, reflect.Float64:
+		return math.Float64bits(v.Float()) == 0
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !isZero(v.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Array:
+		for i := range v.Len() {
+			if !isZero(v.Index(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return v.IsZero()
 }
 
 func (s *shape) checkMap(v reflect.Value, d depth) error {
@@ -201,6 +225,19 @@ func (s *shape) checkKey(k reflect.Value, written map[string]bool) error {
 		if err := s.g.unmarshal(data, &back); err != nil {
 			return fmt.Errorf("the key cannot be read back: %w", err)
 		}
+		if m, ok := back.(map[any]any); ok {
+			for k := range m {
+				switch k := k.(type) {
+				case string, bool, int64, uint64:
+				case float64:
+					if k != k {
+						return errors.New("a NaN cannot be found as a key")
+					}
+				default:
+					return fmt.Errorf("the key would come back as a %T", k)
+				}
+			}
+		}
 		return nil
 	}
 	back := reflect.New(one.Type())
@@ -208,7 +245,7 @@ func (s *shape) checkKey(k reflect.Value, written map[string]bool) error {
 		return fmt.Errorf("the key cannot be read back: %w", err)
 	}
 	if !back.Elem().MapIndex(k).IsValid() {
-		return fmt.Errorf("the key would come back as another")
+		return errors.New("the key would come back as another")
 	}
 	return nil
 }

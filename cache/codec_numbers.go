@@ -30,12 +30,20 @@ func (s *shape) settle(v reflect.Value, to func(any) any) {
 			s.elem.settle(v.Index(i), to)
 		}
 	case mapShape:
+		if v.IsNil() {
+			return
+		}
+		m := reflect.MakeMapWithSize(s.t, v.Len())
 		for it := v.MapRange(); it.Next(); {
-			e := reflect.New(s.t.Elem()).Elem()
+			k, e := it.Key(), reflect.New(s.t.Elem()).Elem()
+			if k.Kind() == reflect.Interface && !k.IsNil() {
+				k = reflect.ValueOf(to(k.Interface()))
+			}
 			e.Set(it.Value())
 			s.elem.settle(e, to)
-			v.SetMapIndex(it.Key(), e)
+			m.SetMapIndex(k, e)
 		}
+		v.Set(m)
 	case structShape:
 		for _, p := range s.parts {
 			if f, ok := fieldByIndex(v, p.index); ok {

@@ -136,7 +136,7 @@ func shapeOf(g grammar, t reflect.Type, p place) *shape {
 		s.live, s.agrees = s.deep, true
 		for r := range reached {
 			s.live = s.live || r.looks()
-			s.holds = s.holds || r.kind == anyShape
+			s.holds = s.holds || r.kind == anyShape || r.kind == mapShape && r.t.Key().Kind() == reflect.Interface
 			s.deep = s.deep || r.kind == anyShape || r.kind == ownShape || r.kind == rawShape
 			s.agrees = s.agrees && g.simple(r)
 		}
