@@ -31,10 +31,14 @@ func (CBOR) encodeAt(p any) ([]byte, error) {
 		return nil, err
 	}
 	data, err := cborWriting.Marshal(p)
-	if err == nil && s.deep {
-		err = cborReading.Wellformed(data) // the limits of reading hold here too
+	// What methods write, and tags, nest too, if there is enough of it for that.
+	if err == nil && s.deep && len(data) > maxNesting {
+		err = cborReading.Wellformed(data)
 	}
-	return data, err
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // Decode implements Codec.

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,9 @@ import (
 // maxNesting is how deep objects, arrays and maps may stand in each other: what
 // encoding/json reads.
 const maxNesting = 10_000
+
+// maxHops bounds what refers to itself without nesting.
+const maxHops = 3 * maxNesting
 
 var (
 	errNotUTF8  = errors.New("the text is not UTF-8")
@@ -40,7 +44,7 @@ func (s *shape) check(v reflect.Value, d depth) error {
 	if !s.live {
 		return nil
 	}
-	if d.nested > maxNesting || d.hops > 3*maxNesting {
+	if d.nested > maxNesting || d.hops > maxHops {
 		return errTooDeep
 	}
 	switch s.kind {
@@ -89,12 +93,11 @@ func (s *shape) check(v reflect.Value, d depth) error {
 		if v.IsNil() {
 			return nil
 		}
-		e := v.Elem()
-		return shapeOf(s.g, e.Type(), place{s.g.inMap(), true}).check(e, d.hop())
+		return checkAny(s.g, v.Interface(), d.hop())
 	case ownShape:
 		return s.checkOwn(v)
 	case emptyShape, refusedShape:
-		return s.err
+		return s.reason()
 	}
 	return nil
 }
@@ -154,6 +157,9 @@ func (s *shape) checkMap(v reflect.Value, d depth) error {
 	if d.nested > maxNesting {
 		return errTooDeep
 	}
+	if m, ok := v.Interface().(map[string]any); ok {
+		return checkObject(s.g, m, d)
+	}
 	var written map[string]bool
 	for it := v.MapRange(); it.Next(); {
 		k := it.Key()
@@ -174,6 +180,53 @@ func (s *shape) checkMap(v reflect.Value, d depth) error {
 		}
 		if err != nil {
 			return at(keyStep(k), err)
+		}
+	}
+	return nil
+}
+
+// checkAny is check for what stands in an any; most of that needs no reflection.
+func checkAny(g grammar, x any, d depth) error {
+	switch x := x.(type) {
+	case nil, bool, int, int64, uint64:
+		return nil
+	case string:
+		if !utf8.ValidString(x) {
+			return errNotUTF8
+		}
+		return nil
+	case float64:
+		return g.float(x, 64, place{generic: true})
+	case []any:
+		if d = d.nest(); d.nested > maxNesting || d.hops > maxHops {
+			return errTooDeep
+		}
+		for i, e := range x {
+			if err := checkAny(g, e, d); err != nil {
+				return at("["+strconv.Itoa(i)+"]", err)
+			}
+		}
+		return nil
+	case map[string]any:
+		return checkObject(g, x, d.nest())
+	}
+	v := reflect.ValueOf(x)
+	return shapeOf(g, v.Type(), place{g.inMap(), true}).check(v, d)
+}
+
+func checkObject(g grammar, m map[string]any, d depth) error {
+	if d.nested > maxNesting || d.hops > maxHops {
+		return errTooDeep
+	}
+	for k, e := range m {
+		var err error
+		if !utf8.ValidString(k) {
+			err = errNotUTF8
+		} else {
+			err = checkAny(g, e, d)
+		}
+		if err != nil {
+			return at(keyStep(reflect.ValueOf(k)), err)
 		}
 	}
 	return nil
@@ -279,10 +332,32 @@ func (s *shape) checkOwn(v reflect.Value) error {
 	if err := s.g.unmarshal(data, back.Interface()); err != nil {
 		return fmt.Errorf("%w: %w", errRefuses, err)
 	}
-	if s.compare && !sameValue(v, back.Elem(), 0) {
+	if s.compare && !sameValue(v, back.Elem(), 0) || !s.compare && !s.keeps(v, back, arg, data) {
 		return fmt.Errorf("type %v: %w", s.t, errLosing)
 	}
 	return nil
+}
+
+// keeps reports whether the methods of a type keep what they mean to: back is equal
+// to v, or is written in the same way. Nothing can be said where v itself is not
+// always written in one way, as in the order of a map.
+func (s *shape) keeps(v, back reflect.Value, arg any, data []byte) bool {
+	if reflect.DeepEqual(v.Interface(), back.Elem().Interface()) {
+		return true
+	}
+	again := back.Interface()
+	if !s.place.addressable {
+		again = back.Elem().Interface()
+	}
+	if other, err := s.g.marshal(again); err == nil && bytes.Equal(other, data) {
+		return true
+	}
+	for range 16 {
+		if other, err := s.g.marshal(arg); err != nil || !bytes.Equal(other, data) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkRaw(g grammar, data []byte, isNil bool, p place) error {

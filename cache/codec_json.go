@@ -40,8 +40,9 @@ func (JSON) encodeAt(p any) ([]byte, error) {
 		return jsonv2.Marshal(p, jsonv1.DefaultOptionsV1())
 	}
 	data, err := json.Marshal(p)
-	if err == nil && s.deep && !json.Valid(data) {
-		return nil, errTooDeep // what methods write nests too
+	// What methods write nests too, if it is long enough for that.
+	if err == nil && s.deep && len(data) > 2*maxNesting && !json.Valid(data) {
+		return nil, errTooDeep
 	}
 	return data, err
 }

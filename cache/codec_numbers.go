@@ -30,20 +30,7 @@ func (s *shape) settle(v reflect.Value, to func(any) any) {
 			s.elem.settle(v.Index(i), to)
 		}
 	case mapShape:
-		if v.IsNil() {
-			return
-		}
-		m := reflect.MakeMapWithSize(s.t, v.Len())
-		for it := v.MapRange(); it.Next(); {
-			k, e := it.Key(), reflect.New(s.t.Elem()).Elem()
-			if k.Kind() == reflect.Interface && !k.IsNil() {
-				k = reflect.ValueOf(to(k.Interface()))
-			}
-			e.Set(it.Value())
-			s.elem.settle(e, to)
-			m.SetMapIndex(k, e)
-		}
-		v.Set(m)
+		s.settleMap(v, to)
 	case structShape:
 		for _, p := range s.parts {
 			if f, ok := fieldByIndex(v, p.index); ok {
@@ -51,6 +38,36 @@ func (s *shape) settle(v reflect.Value, to func(any) any) {
 			}
 		}
 	}
+}
+
+func (s *shape) settleMap(v reflect.Value, to func(any) any) {
+	if m, ok := v.Interface().(map[string]any); ok {
+		for k, e := range m {
+			switch e.(type) {
+			case nil, string, bool:
+			default:
+				m[k] = to(e)
+			}
+		}
+		return
+	}
+	if v.IsNil() {
+		return
+	}
+	m := v
+	if s.t.Key().Kind() == reflect.Interface {
+		m = reflect.MakeMapWithSize(s.t, v.Len())
+	}
+	for it := v.MapRange(); it.Next(); {
+		k, e := it.Key(), reflect.New(s.t.Elem()).Elem()
+		if k.Kind() == reflect.Interface && !k.IsNil() {
+			k = reflect.ValueOf(to(k.Interface()))
+		}
+		e.Set(it.Value())
+		s.elem.settle(e, to)
+		m.SetMapIndex(k, e)
+	}
+	v.Set(m)
 }
 
 // settleJSON gives numbers in x the type that the JSON codec documents.

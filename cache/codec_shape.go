@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 )
@@ -192,10 +193,10 @@ func (s *shape) refusal() error {
 	walk = func(s *shape, optional bool) error {
 		switch s.kind {
 		case refusedShape:
-			return s.err
+			return s.reason()
 		case emptyShape:
 			if !optional {
-				return s.err
+				return s.reason()
 			}
 		}
 		if seen[s] {
@@ -250,6 +251,14 @@ func (b *shaping) shape(t reflect.Type, p place) *shape {
 	b.all = append(b.all, s)
 	b.fill(s)
 	return s
+}
+
+// reason returns s.err for the caller to lengthen its path.
+func (s *shape) reason() error {
+	if p, ok := s.err.(*pathError); ok {
+		return &pathError{slices.Clone(p.steps), p.err}
+	}
+	return s.err
 }
 
 func (s *shape) refuse(kind shapeKind, format string, args ...any) {
@@ -344,10 +353,10 @@ func (b *shaping) fillOwn(s *shape) {
 		return
 	}
 	if s.place.generic {
-		s.compare = s.read != byKind && promoted(s.t)
+		s.compare = s.read != byKind && b.promoted(s.t)
 		return
 	}
-	s.compare = s.write != s.read || promoted(s.t)
+	s.compare = s.write != s.read || b.promoted(s.t)
 	text := s.t.Kind() == reflect.String || s.t.Kind() == reflect.Slice
 	if !text && (s.write == byKind && s.read == byText || s.read == byKind && (s.write == byText || s.write == byBinary)) {
 		s.refuse(refusedShape, "%v has a method that writes it as text or bytes, or one that reads it, but not both", s.t)
@@ -361,16 +370,21 @@ func (s *shape) unaddressed() bool {
 	return with != s.write
 }
 
-// promoted reports whether t is a struct with more than one stored field that has
-// its methods perhaps from an embedded one, which knows nothing of the others.
-func promoted(t reflect.Type) bool {
+// promoted reports whether t is a struct with several fields that has its methods
+// perhaps from one that it embeds, which knows nothing of the others.
+func (b *shaping) promoted(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return false
 	}
 	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Anonymous && (f.Type.NumMethod() > 0 || f.Type.Kind() != reflect.Pointer && reflect.PointerTo(f.Type).NumMethod() > 0) {
-			return true
+		if f := t.Field(i); f.Anonymous {
+			under := f.Type
+			if under.Kind() == reflect.Pointer {
+				under = under.Elem()
+			}
+			if write, _ := b.g.ways(under, place{addressable: true}); write != byKind {
+				return true
+			}
 		}
 	}
 	return false
