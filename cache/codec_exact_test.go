@@ -473,7 +473,7 @@ func TestTypesThatDoNotComeBackAreRefused(t *testing.T) {
 	comesBack(t, math.Inf(1), math.Inf(1), asCBOR...)
 }
 
-// A refusal is the same each time, whoever asks.
+// A refusal has the same text each time, also for concurrent callers.
 func TestARefusalNamesThePathEachTime(t *testing.T) {
 	type holds struct{ In []twoNames }
 	var wg sync.WaitGroup
@@ -492,7 +492,7 @@ func TestARefusalNamesThePathEachTime(t *testing.T) {
 	wg.Wait()
 }
 
-// foreign is a codec of somebody else's, who embeds one of ours.
+// foreign is a codec of another package that embeds one of this package.
 type foreign struct{ cache.JSON }
 
 func (foreign) Encode(any) ([]byte, error)      { return []byte("mine"), nil }

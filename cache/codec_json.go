@@ -207,26 +207,26 @@ func (jsonGrammar) simple(s *shape) bool {
 		return false
 	}
 	switch s.kind {
-	case plainShape, textShape, floatShape, timeShape, pointerShape:
+	case plainShape, textShape, floatShape, timeShape, pointerShape, listShape:
 		return true
-	case listShape:
-		return s.t.Kind() == reflect.Slice
 	case mapShape:
 		return s.t.Key().Kind() == reflect.String && s.key == keyText
 	case structShape:
 		for _, p := range s.parts {
-			if len(p.index) > 1 || p.sf.Anonymous || !simpleTag(p.sf.Tag.Get("json")) {
+			if !simpleTag(p.sf.Tag.Get("json")) {
 				return false
 			}
 		}
-		return len(s.lost) == 0 && !embeds(s.t)
+		return len(s.lost) == 0 && !embedsOdd(s.t)
 	}
 	return false
 }
 
-func embeds(t reflect.Type) bool {
+// embedsOdd reports whether t embeds more than exported structs without a tag.
+func embedsOdd(t reflect.Type) bool {
 	for i := range t.NumField() {
-		if t.Field(i).Anonymous {
+		f := t.Field(i)
+		if f.Anonymous && (!f.IsExported() || f.Type.Kind() != reflect.Struct || f.Tag != "" || f.Type == reflect.TypeFor[time.Time]() || embedsOdd(f.Type)) {
 			return true
 		}
 	}

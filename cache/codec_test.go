@@ -42,7 +42,21 @@ type simple struct {
 	Plain  bool
 	Took   time.Duration
 	Counts map[string][]uint8
+	Base
+	Array [2]int
+	Hash  [3]byte
+	Flags [1]*bool
+	Deep  [][]map[string][]float64
 }
+
+// Base is embedded.
+type Base struct {
+	Owner string `json:"owner,omitempty"`
+	Level
+}
+
+// Level is embedded in what is embedded.
+type Level struct{ Depth uint16 }
 
 // The JSON codec takes and gives what encoding/json does, whatever is stored,
 // numbers in an any aside.
@@ -52,6 +66,7 @@ func FuzzJSONDecodesAsTheStandardLibraryDoes(f *testing.F) {
 		`{"tags":["a",null,"\u2028"],"notes":{"a":[1,{"b":2.5}],"a":3},"labels":{"":"x"}}`, `{"since":"2026-01-02T03:04:05Z","data":"aGk="}`,
 		`{"next":{"next":null,"raw":[1, 2]}}`, `{"price":1.50,"next":{"price":2}}`, `{"price":"x"}`, "{\"name\":\"\xff\"}", `{"plain":true}`, `{"Plain":1}`, `[1,2`, `12345678901234567890`, `{"id":"1"}`,
 		`-0`, `[9007199254740993,18446744073709551615,18446744073709551616,-9223372036854775809,0.1,1.50,1e2,1E-400,123456789012345678901234567890.5]`, `1 2`, `{"Took":1,"Counts":{"a":"AA==","A":null}}`,
+		`{"owner":"a","OWNER":"b","Depth":7,"depth":70000,"Array":[1],"Hash":[1,2,3,4],"Flags":[null],"Deep":[[{"a":[1.5,null]}]]}`, `{"Array":[1,2,3],"Array":[5],"Hash":"AAAA","Flags":[true],"Base":{},"Level":{"Depth":1}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -165,7 +180,7 @@ func wrongNumber(got any, text string) string {
 	return ""
 }
 
-// What is wrong with a value is told by the errors of encoding/json.
+// The errors of reading are those of encoding/json.
 func TestJSONErrorsAreTheStandardLibrarys(t *testing.T) {
 	var n int
 	var syntax *json.SyntaxError
