@@ -429,6 +429,8 @@ func (o oracle) wrongCBOR(want reflect.Value, got any, path string) string {
 	}
 	p := reflect.PointerTo(want.Type())
 	switch {
+	case want.Type() == reflect.TypeFor[cbor.SimpleValue](), want.Type() == reflect.TypeFor[cbor.ByteString]():
+		return same(got == want.Interface(), "value")
 	case want.Type() == reflect.TypeFor[time.Time]():
 		g, ok := got.(time.Time)
 		if !ok {

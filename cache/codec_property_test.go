@@ -191,3 +191,34 @@ func FuzzCodecsTakeExactlyOrRefuse(f *testing.F) {
 		}
 	})
 }
+
+// What was read into an any, from whatever bytes, is refused or comes back.
+func FuzzWhatWasReadIsTakenExactlyOrRefused(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":[1,2.5,-0,1e400,"x",null,true,{"":18446744073709551615}]}`, "\xa3\x01aaab\x02\x1b\xff\xff\xff\xff\xff\xff\xff\xff ", "\xc0t2026-01-02T03:04:05Z",
+		"\xc2I@\x00\x00\x00\x00\x00\x00\x00\x00", "\xc1\xfb\x41\xd0\x00\x00\x00\x20\x00\x00", "\xd8\x20aa", "\x9f\x01\xff", "\xbf\xf9\x7e\x00\x01\xff", "\xf7", "\xe0", "\x42\x01\x02", "\xa1\x41\x00\x01", "\xa1\xf6\x01", "\xa1\x81\x01\x01", "\xa1\xc1\x01\x01",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, s := range subjects[:2] {
+			for _, p := range []any{new(any), new(map[string]any), new(map[any]any), new([]any), new(recursive), new(anys)} {
+				v := reflect.ValueOf(p).Elem()
+				if s.check(v.Type()) != nil || s.decode(data, p) != nil {
+					continue
+				}
+				again, err := s.encode(p)
+				if err != nil {
+					continue
+				}
+				back := reflect.New(v.Type())
+				if err := s.decode(again, back.Interface()); err != nil {
+					t.Fatalf("%s: %q is %#v, written %q, unreadable: %v", s.name, data, v, again, err)
+				}
+				if why := s.oracle.wrong(v, back.Elem(), ""); why != "" {
+					t.Fatalf("%s: %q: %s", s.name, data, why)
+				}
+			}
+		}
+	})
+}
