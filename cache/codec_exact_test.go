@@ -228,6 +228,9 @@ func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	isRefused(t, map[upper]int{"a": 1}, `["a"]: the key would come back as another`, asJSON...)
 	comesBack(t, map[upper]int{"A": 1}, map[upper]int{"A": 1}, asJSON...)
 	isRefused(t, map[any]int{int8(1): 1, int64(1): 2}, "another key is written in the same way", asCBOR...)
+	isRefused(t, map[any]int{math.NaN(): 1}, "a NaN cannot be found", asCBOR...)
+	isRefused(t, map[float64]int{math.NaN(): 1}, "the key would come back as another", asCBOR...)
+	isRefused[any](t, map[any]int{[2]byte{}: 1}, "the key would come back as a", asCBOR...)
 	// As they are, bytes may be anything.
 	comesBack(t, "\xff", "\xff", nil, cache.Raw{}, cache.Compressed{Codec: cache.Raw{}, Min: 1})
 }
@@ -381,6 +384,15 @@ type hidden struct {
 // Part is embedded by its exported name.
 type Part struct{ X, Y int }
 
+// Real has a field that -0 is not the zero of.
+type Real struct{ F float64 }
+
+// Ring embeds itself.
+type Ring struct {
+	*Ring
+	N int
+}
+
 type stamped struct {
 	time.Time
 	Note string
@@ -457,6 +469,12 @@ func TestTypesThatDoNotComeBackAreRefused(t *testing.T) {
 	isRefused[any](t, []any{make(chan int)}, "[0]: type chan int", allKinds...)
 	isRefused(t, hidden{Part{X: 1}, "x"}, "Part.X: it is hidden", allKinds...)
 	comesBack(t, hidden{Part{Y: 1}, "x"}, hidden{Part{Y: 1}, "x"}, allKinds...)
+	isRefused(t, struct {
+		Real
+		F string
+	}{Real{math.Copysign(0, -1)}, "x"}, "Real.F: it is hidden", allKinds...)
+	comesBack(t, Ring{N: 1}, Ring{N: 1}, allKinds...)
+	isRefused(t, Ring{&Ring{N: 2}, 1}, "Ring: it is hidden", allKinds...)
 	isRefused(t, stamped{time.Unix(1, 0).UTC(), "note"}, "it would come back as another value", allKinds...)
 	isRefused[any](t, &stamped{time.Unix(1, 0).UTC(), "note"}, "it would come back as another value", allKinds...)
 	isRefused(t, writer{1}, "its methods do not read what they write", asJSON...)
