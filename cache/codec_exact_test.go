@@ -1,3 +1,5 @@
+//lint:file-ignore SA5008 The tags that are odd, or of another library, are what is tested.
+
 package cache_test
 
 import (

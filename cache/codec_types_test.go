@@ -1,3 +1,5 @@
+//lint:file-ignore SA5008 The tags that are odd, or of another library, are what is tested.
+
 package cache
 
 import (
@@ -123,6 +125,7 @@ type (
 	}
 	withUnexported struct {
 		A int
+		//lint:ignore U1000 The codecs see the field.
 		b int
 	}
 	withIgnored struct {
