@@ -189,11 +189,14 @@ func TestAtomicOperationsAreNotEmulated(t *testing.T) {
 	_, addErr := c.SetIfAbsent(ctx, "k", 1)
 	_, _, countErr := c.Increment(ctx, "k", 1)
 	_, touchErr := c.Touch(ctx, "k")
+	_, swapErr := c.CompareAndSwap(ctx, "k", 1, 2)
+	_, compareErr := c.CompareAndDelete(ctx, "k", 1)
 	var scanErr error
 	for _, scanErr = range c.Keys(ctx, "") {
 	}
 	for op, err := range map[string]error{
 		"SetIfAbsent": addErr, "Increment": countErr, "Touch": touchErr, "Keys": scanErr, "Clear": c.Clear(ctx, ""),
+		"CompareAndSwap": swapErr, "CompareAndDelete": compareErr,
 		"Update": c.Update(ctx, "k", func(int, bool) (int, error) { t.Error("called"); return 0, nil }),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) {

@@ -116,7 +116,13 @@ func TestALoadDoesNotUndoAWrite(t *testing.T) {
 		}, "new"},
 		"delete many":   {func(t *testing.T, c *cache.Cache[string]) { _ = c.DeleteMany(t.Context(), []string{"k"}) }, ""},
 		"set if absent": {func(t *testing.T, c *cache.Cache[string]) { _, _ = c.SetIfAbsent(t.Context(), "k", "new") }, "new"},
-		"increment":     {func(t *testing.T, c *cache.Cache[string]) { _, _, _ = c.Increment(t.Context(), "k", 1) }, "1"},
+		"compare and swap": {func(t *testing.T, c *cache.Cache[string]) {
+			_, _ = c.CompareAndSwap(t.Context(), "k", "old", "new")
+		}, ""},
+		"compare and delete": {func(t *testing.T, c *cache.Cache[string]) {
+			_, _ = c.CompareAndDelete(t.Context(), "k", "old")
+		}, ""},
+		"increment": {func(t *testing.T, c *cache.Cache[string]) { _, _, _ = c.Increment(t.Context(), "k", 1) }, "1"},
 		"update": {func(t *testing.T, c *cache.Cache[string]) {
 			_ = c.Update(t.Context(), "k", func(string, bool) (string, error) { return "new", nil })
 		}, "new"},
