@@ -195,16 +195,6 @@ func TestAdmission(t *testing.T) {
 	})
 }
 
-// A body that a route does not take is no obstacle.
-func TestUnwantedBody(t *testing.T) {
-	s := listen(t, newHTTP(t, nil, Options{}))
-	s.do("PUT", "/v1/cache/k", "v").is(204)
-	s.do("GET", "/v1/cache/k", "body").is(200).has("v")
-	s.do("POST", "/v1/cache/n/increment", "body").is(200)
-	s.do("GET", "/v1/keys?prefix=k", "body").is(200).has(`{"key":"k"}` + "\n")
-	s.do("DELETE", "/v1/cache/k", "body").is(204)
-}
-
 // The client may go while the store works: the store is told.
 func TestClientGoes(t *testing.T) {
 	entered, left := make(chan struct{}), make(chan error, 1)

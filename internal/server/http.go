@@ -93,11 +93,12 @@ const unread = 5 * time.Second
 // ServeHTTP answers one request.
 func (h *HTTP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	known := headOf(r)
 	w := newResponse(rw, h.t)
 	if hasBody(r) {
 		w.readDeadline(start.Add(min(h.t.Lag, unread)))
 	}
-	err := h.handle(w, r)
+	err := h.handle(w, r, known)
 	begun := w.status != 0
 	if err != nil && !begun {
 		w.problem(problemOf(err))
@@ -110,7 +111,10 @@ func (h *HTTP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *HTTP) handle(w *response, r *http.Request) error {
+func (h *HTTP) handle(w *response, r *http.Request, known head) error {
+	if known.refused != "" {
+		return badFraming(known.refused)
+	}
 	if err := h.checkHost(r); err != nil {
 		return err
 	}
@@ -119,20 +123,17 @@ func (h *HTTP) handle(w *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	serve := rt.methods.find(r.Method)
-	if serve == nil {
+	m, ok := rt.methods.find(r.Method)
+	if !ok {
 		return methodNotAllowed(r.Method, rt)
 	}
 	if err := h.origin.Check(r); err != nil {
 		return crossOrigin(err)
 	}
-	if hasBody(r) && r.Method != http.MethodPut {
-		// No route of this method takes a body. Unless it is to keep the
-		// connection, net/http does not look for the end of this one before it
-		// sends the answer.
-		w.Header().Set("Connection", "close")
+	if err := m.takes.check(r); err != nil {
+		return err
 	}
-	return serve(h, w, r, key)
+	return m.serve(h, w, r, key)
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }

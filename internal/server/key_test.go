@@ -135,6 +135,6 @@ func TestLongKeys(t *testing.T) {
 
 	conn := s.raw()
 	conn.head("GET /v1/cache/" + strings.Repeat("a", 4*cache.MaxKey))
-	conn.answer("GET").is(431)
+	conn.answer("GET").problem(431, "head_too_large")
 	conn.ends()
 }

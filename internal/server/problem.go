@@ -115,6 +115,13 @@ func withHeader(p *problem, name, value string) *problem {
 	return p
 }
 
+// badFraming ends the connection: where the next request begins is not certain.
+func badFraming(detail string) *problem {
+	return withHeader(newProblem(http.StatusBadRequest, "bad_request", detail), "Connection", "close")
+}
+
+var errPercent = errors.New("a percent sign is not followed by two hexadecimal digits")
+
 func badPath(err error) *problem {
 	return newProblem(http.StatusBadRequest, "invalid_path", "the key is not percent-encoded: "+err.Error())
 }

@@ -24,14 +24,21 @@ type response struct {
 // client that stopped reading is noticed before the whole value's time is up.
 const writeChunk = 256 << 10
 
+// always are the fields of every answer. A value must neither be run nor
+// embedded by a page of another site, nor outlive its expiry in somebody's
+// cache.
+var always = [...][2]string{
+	{"X-Content-Type-Options", "nosniff"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Cache-Control", "no-store"},
+}
+
 func newResponse(rw http.ResponseWriter, t Timeouts) *response {
 	w := &response{ResponseWriter: rw, control: http.NewResponseController(rw), t: t}
 	header := w.Header()
-	// A value must neither be run nor embedded by a page of another site, nor
-	// outlive its expiry in somebody's cache.
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	header.Set("Cache-Control", "no-store")
+	for _, f := range always {
+		header.Set(f[0], f[1])
+	}
 	return w
 }
 

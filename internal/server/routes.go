@@ -12,19 +12,22 @@ type route struct {
 	methods methods
 }
 
-// methods are in the order of the Allow header.
-type methods []struct {
+type method struct {
 	name  string
+	takes takes
 	serve func(h *HTTP, w *response, r *http.Request, key string) error
 }
 
-func (m methods) find(name string) func(*HTTP, *response, *http.Request, string) error {
+// methods are in the order of the Allow header.
+type methods []method
+
+func (m methods) find(name string) (method, bool) {
 	for _, each := range m {
 		if each.name == name {
-			return each.serve
+			return each, true
 		}
 	}
-	return nil
+	return method{}, false
 }
 
 func (m methods) names() string {
@@ -37,14 +40,16 @@ func (m methods) names() string {
 
 // The routes, none of which is ever changed.
 var (
-	healthRoute = route{"/healthz", methods{{"GET", (*HTTP).healthz}, {"HEAD", (*HTTP).healthz}}}
-	readyRoute  = route{"/readyz", methods{{"GET", (*HTTP).readyz}, {"HEAD", (*HTTP).readyz}}}
-	keysRoute   = route{"/v1/keys", methods{{"GET", (*HTTP).listKeys}}}
+	healthRoute = route{"/healthz", methods{{"GET", 0, (*HTTP).healthz}, {"HEAD", 0, (*HTTP).healthz}}}
+	readyRoute  = route{"/readyz", methods{{"GET", 0, (*HTTP).readyz}, {"HEAD", 0, (*HTTP).readyz}}}
+	keysRoute   = route{"/v1/keys", methods{{"GET", 0, (*HTTP).listKeys}}}
 	valueRoute  = route{"/v1/cache/{key}", methods{
-		{"GET", (*HTTP).getValue}, {"HEAD", (*HTTP).getValue},
-		{"PUT", (*HTTP).putValue}, {"DELETE", (*HTTP).deleteValue},
+		{"GET", takesConditions | takesRange, (*HTTP).getValue},
+		{"HEAD", takesConditions, (*HTTP).getValue},
+		{"PUT", takesBody | takesConditions, (*HTTP).putValue},
+		{"DELETE", takesConditions, (*HTTP).deleteValue},
 	}}
-	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", (*HTTP).increment}}}
+	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", 0, (*HTTP).increment}}}
 )
 
 // findRoute decides by the path as it was sent. http.ServeMux would clean it

@@ -40,10 +40,13 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:               maxHeader,
 		ErrorLog:                     slog.NewLogLogger(h.log.Handler(), slog.LevelError),
 		BaseContext:                  func(net.Listener) context.Context { return base },
-		ConnState:                    open.track,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, c)
+		},
+		ConnState: open.track,
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() { served <- srv.Serve(watched{l, h}) }()
 
 	var failed error
 	select {
@@ -71,8 +74,12 @@ type connections struct {
 	count atomic.Int64
 }
 
-func (c *connections) track(_ net.Conn, state http.ConnState) {
+func (c *connections) track(conn net.Conn, state http.ConnState) {
 	switch state {
+	case http.StateIdle:
+		if conn, ok := conn.(*connection); ok {
+			conn.idle()
+		}
 	case http.StateNew:
 		c.ended.Add(1)
 		c.count.Add(1)

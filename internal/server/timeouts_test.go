@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,7 +35,8 @@ func TestSlowHeader(t *testing.T) {
 		s := inBubble(t, newHTTP(t, nil, Options{Timeouts: quick}))
 		c := s.raw()
 		c.send("GET /v1/cache/k HTTP/1.1\r\nHo")
-		elapses(t, quick.Header, func() { io.Copy(io.Discard, c.in) })
+		elapses(t, quick.Header, func() { c.answer("GET").problem(408, "slow_head") })
+		elapses(t, 0, c.ends)
 	})
 }
 
@@ -215,7 +215,7 @@ func TestUnreadBodyThatDoesNotCome(t *testing.T) {
 		s := inBubble(t, newHTTP(t, nil, Options{Timeouts: quick, MaxValue: 9}))
 		c := s.raw()
 		c.head("GET /healthz", "Content-Length: 5")
-		elapses(t, 0, func() { c.answer("GET").is(200) })
+		elapses(t, 0, func() { c.answer("GET").problem(400, "unexpected_body") })
 		elapses(t, unread, c.ends)
 
 		c = s.raw()

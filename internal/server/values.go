@@ -6,15 +6,16 @@ import (
 	"strconv"
 )
 
-// preciseTime is how an expiry is shown where a header has only seconds.
-const preciseTime = "2006-01-02T15:04:05.000Z07:00"
-
 func (h *HTTP) operation(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), h.t.Store)
 }
 
 func (h *HTTP) getValue(w *response, r *http.Request, key string) error {
 	if _, err := parameters(r); err != nil {
+		return err
+	}
+	demanded, err := conditionsOf(r)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := h.operation(r)
@@ -31,28 +32,52 @@ func (h *HTTP) getValue(w *response, r *http.Request, key string) error {
 	if !s.hold(len(value)) {
 		return errBusy
 	}
+	tag := tagOf(value)
 	header := w.Header()
-	header.Set("Content-Type", "application/octet-stream")
-	header.Set("Content-Length", strconv.Itoa(len(value)))
-	if !expires.IsZero() {
-		expires = expires.UTC()
-		header.Set("Expires", expires.Format(http.TimeFormat))
-		header.Set("Harpia-Expires", expires.Format(preciseTime))
+	err = demanded.check(tag)
+	if err == unchanged || err == present {
+		header.Set("Etag", tag)
+		setExpires(header, expires)
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
-	w.WriteHeader(http.StatusOK)
+	if err != nil {
+		return err
+	}
+	part, partial, err := spanOf(r, tag, len(value))
+	if err != nil {
+		return err
+	}
+	status, sent := http.StatusOK, value
+	if partial {
+		status, sent = http.StatusPartialContent, value[part.first:part.end]
+		header.Set("Content-Range", part.contentRange(len(value)))
+	}
+	header.Set("Accept-Ranges", "bytes")
+	header.Set("Etag", tag)
+	header.Set("Content-Type", "application/octet-stream")
+	header.Set("Content-Length", strconv.Itoa(len(sent)))
+	setExpires(header, expires)
+	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err = w.Write(value)
+	_, err = w.Write(sent)
 	return err
 }
 
+// putValue answers 201 if it is certain that the key held nothing, which only a
+// condition tells, else 204.
 func (h *HTTP) putValue(w *response, r *http.Request, key string) error {
 	query, err := parameters(r, "ttl")
 	if err != nil {
 		return err
 	}
 	options, err := query.ttl()
+	if err != nil {
+		return err
+	}
+	demanded, err := conditionsOf(r)
 	if err != nil {
 		return err
 	}
@@ -64,8 +89,22 @@ func (h *HTTP) putValue(w *response, r *http.Request, key string) error {
 	}
 	ctx, cancel := h.operation(r)
 	defer cancel()
-	if err := h.cache.Set(ctx, key, value, options...); err != nil {
+	created := false
+	if demanded.none() {
+		err = h.cache.Set(ctx, key, value, options...)
+	} else {
+		before := share{of: h.admitted}
+		defer before.release()
+		created, err = h.putIf(ctx, key, value, demanded, &before, options)
+	}
+	if err != nil {
 		return err
+	}
+	w.Header().Set("Etag", tagOf(value))
+	if created {
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusCreated)
+		return nil
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -75,9 +114,20 @@ func (h *HTTP) deleteValue(w *response, r *http.Request, key string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
+	demanded, err := conditionsOf(r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := h.operation(r)
 	defer cancel()
-	if err := h.cache.Delete(ctx, key); err != nil {
+	if demanded.none() {
+		err = h.cache.Delete(ctx, key)
+	} else {
+		before := share{of: h.admitted}
+		defer before.release()
+		err = h.deleteIf(ctx, key, demanded, &before)
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -108,10 +158,5 @@ func (h *HTTP) increment(w *response, r *http.Request, key string) error {
 	if err != nil {
 		return err
 	}
-	answer := counted{Value: n}
-	if !expires.IsZero() {
-		text := expires.UTC().Format(preciseTime)
-		answer.Expires = &text
-	}
-	return w.json(http.StatusOK, "application/json", answer)
+	return w.json(http.StatusOK, "application/json", counted{n, shownExpiry(expires)})
 }

@@ -149,7 +149,11 @@ func TestRefusedParameters(t *testing.T) {
 		{"POST", "/v1/cache/k/increment?ttl=-5m", "invalid_ttl"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
-			s.do(c.method, c.path, "v").problem(400, c.code)
+			body := ""
+			if c.method == "PUT" {
+				body = "v"
+			}
+			s.do(c.method, c.path, body).problem(400, c.code)
 		})
 	}
 	s.do("GET", "/v1/keys", "").is(200).has("")
