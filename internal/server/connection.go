@@ -88,8 +88,14 @@ func (c *connection) begin() head {
 	return c.seen.next()
 }
 
-// idle marks the end of an answer.
-func (c *connection) idle() { c.serving.Store(false) }
+// idle marks the end of an answer. Until then net/http may have ended a Read by
+// a deadline to have the connection for itself.
+func (c *connection) idle() {
+	c.serving.Store(false)
+	c.mu.Lock()
+	c.failed = nil
+	c.mu.Unlock()
+}
 
 type connectionKey struct{}
 

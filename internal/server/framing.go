@@ -86,6 +86,9 @@ func (f *framing) begin(at place) {
 
 // byte takes one that is part of a line.
 func (f *framing) byte(c byte) {
+	if f.at == inRequestLine && f.field == 0 && len(f.line) == 0 && (c == '\r' || c == '\n') {
+		return // what stands before a request is not looked at, as by net/http
+	}
 	if c == '\n' {
 		f.lineEnds(bytes.TrimSuffix(f.line, []byte{'\r'}))
 		return
@@ -130,10 +133,6 @@ func isHex(c byte) bool {
 func (f *framing) lineEnds(line []byte) {
 	switch f.at {
 	case inRequestLine:
-		if len(line) == 0 && f.field == 0 {
-			f.begin(inRequestLine) // an empty line before a request is allowed
-			return
-		}
 		f.http10 = bytes.HasPrefix(line, []byte(" HTTP/1.0"))
 		f.at, f.line = inFields, f.line[:0]
 	case inFields:
