@@ -42,11 +42,12 @@ func (m methods) names() string {
 var (
 	healthRoute = route{"/healthz", methods{{"GET", 0, (*HTTP).healthz}, {"HEAD", 0, (*HTTP).healthz}}}
 	readyRoute  = route{"/readyz", methods{{"GET", 0, (*HTTP).readyz}, {"HEAD", 0, (*HTTP).readyz}}}
-	keysRoute   = route{"/v1/keys", methods{{"GET", 0, (*HTTP).listKeys}}}
+	keysRoute   = route{"/v1/keys", methods{{"GET", 0, (*HTTP).listKeys}, {"DELETE", 0, (*HTTP).clearKeys}}}
 	valueRoute  = route{"/v1/cache/{key}", methods{
 		{"GET", takesConditions | takesRange, (*HTTP).getValue},
 		{"HEAD", takesConditions, (*HTTP).getValue},
 		{"PUT", takesBody | takesConditions, (*HTTP).putValue},
+		{"PATCH", 0, (*HTTP).touchValue},
 		{"DELETE", takesConditions, (*HTTP).deleteValue},
 	}}
 	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", 0, (*HTTP).increment}}}

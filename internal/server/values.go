@@ -110,6 +110,33 @@ func (h *HTTP) putValue(w *response, r *http.Request, key string) error {
 	return nil
 }
 
+// touchValue changes when an entry expires. The ttl must be given: without one
+// it would be unclear whether the entry is to live for ever.
+func (h *HTTP) touchValue(w *response, r *http.Request, key string) error {
+	query, err := parameters(r, "ttl")
+	if err != nil {
+		return err
+	}
+	options, err := query.ttl()
+	if err != nil {
+		return err
+	}
+	if len(options) == 0 {
+		return badTTL("PATCH changes the time to live and needs one: ?ttl=30s, or 0 for never")
+	}
+	ctx, cancel := h.operation(r)
+	defer cancel()
+	found, err := h.cache.Touch(ctx, key, options...)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return notFound
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func (h *HTTP) deleteValue(w *response, r *http.Request, key string) error {
 	if _, err := parameters(r); err != nil {
 		return err

@@ -162,12 +162,12 @@ func TestRefusedParameters(t *testing.T) {
 func TestMethodsAndPaths(t *testing.T) {
 	s := listen(t, newHTTP(t, nil, Options{}))
 	for _, c := range []struct{ method, path, allow string }{
-		{"POST", "/v1/cache/k", "GET, HEAD, PUT, DELETE"},
-		{"PATCH", "/v1/cache/k", "GET, HEAD, PUT, DELETE"},
-		{"OPTIONS", "/v1/cache/k", "GET, HEAD, PUT, DELETE"},
+		{"POST", "/v1/cache/k", "GET, HEAD, PUT, PATCH, DELETE"},
+		{"TRACE", "/v1/cache/k", "GET, HEAD, PUT, PATCH, DELETE"},
+		{"OPTIONS", "/v1/cache/k", "GET, HEAD, PUT, PATCH, DELETE"},
 		{"GET", "/v1/cache/k/increment", "POST"},
-		{"PUT", "/v1/keys", "GET"},
-		{"HEAD", "/v1/keys", "GET"},
+		{"PUT", "/v1/keys", "GET, DELETE"},
+		{"HEAD", "/v1/keys", "GET, DELETE"},
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/readyz", "GET, HEAD"},
 	} {
