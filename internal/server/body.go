@@ -30,13 +30,13 @@ func grown(size, limit int, known bool) int {
 	}
 }
 
-// readBody returns the whole body, or an error and none of it. The buffer
-// grows with what has arrived, never with what a header claims, and s pays for
-// it. The buffer is the caller's alone.
-func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) {
-	limit, known := h.maxValue, r.ContentLength >= 0
+// readBody returns the whole body, of at most limit bytes, or an error and none
+// of it. The buffer grows with what has arrived, never with what a header
+// claims, and s pays for it. The buffer is the caller's alone.
+func (h *HTTP) readBody(w *response, r *http.Request, s *share, limit int) ([]byte, error) {
+	known := r.ContentLength >= 0
 	if r.ContentLength > int64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, r.ContentLength, limit)
+		return nil, tooLarge(r.ContentLength, limit)
 	}
 	if known {
 		limit = int(r.ContentLength)
@@ -74,6 +74,10 @@ func (h *HTTP) readBody(w *response, r *http.Request, s *share) ([]byte, error) 
 			return nil, brokenBody(err)
 		}
 	}
+}
+
+func tooLarge(size int64, limit int) error {
+	return fmt.Errorf("%w: %d bytes, at most %d are allowed", cache.ErrTooLarge, size, limit)
 }
 
 // fitted returns the body without the room that was left for more: a store may

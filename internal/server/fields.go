@@ -14,6 +14,7 @@ const (
 	takesBody       takes = 1 << iota
 	takesConditions       // If-Match and If-None-Match
 	takesRange            // Range and If-Range
+	takesLines            // a body of NDJSON
 )
 
 func (t takes) has(want takes) bool { return t&want == want }
@@ -70,8 +71,15 @@ func (t takes) checkField(r *http.Request, name string) error {
 	case "Content-Range":
 		return unexpectedRange(name)
 	case "Content-Type":
+		if t.has(takesLines) && !isLines(r.Header.Get(name)) {
+			return unsupportedType(name)
+		}
 		if isType(r.Header.Get(name), "multipart/byteranges") {
 			return unexpectedRange(name)
+		}
+	case "Content-Encoding":
+		if t.has(takesLines) && !strings.EqualFold(r.Header.Get(name), "identity") {
+			return unsupportedType(name)
 		}
 	case "Content-Digest", "Repr-Digest", "Digest", "Content-Md5":
 		if hasBody(r) {
@@ -96,6 +104,22 @@ func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method
 func isType(field, want string) bool {
 	name, _, _ := strings.Cut(field, ";")
 	return strings.EqualFold(strings.TrimSpace(name), want)
+}
+
+// isLines reports whether a media type is one under which NDJSON goes.
+func isLines(field string) bool {
+	for _, name := range []string{ndjson, "application/ndjson", "application/jsonl"} {
+		if isType(field, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func unsupportedType(name string) *problem {
+	return withHeader(newProblem(http.StatusUnsupportedMediaType, "unsupported_type",
+		name+": this request takes lines of JSON as they are: send them as "+ndjson+" without an encoding; nothing was done"),
+		"Accept", ndjson)
 }
 
 var unexpectedBody = withHeader(newProblem(http.StatusBadRequest, "unexpected_body",

@@ -144,6 +144,9 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 func (h *HTTP) logRequest(w *response, r *http.Request, took time.Duration, err error) {
 	ctx := r.Context()
 	level := slog.LevelDebug
+	if err == nil {
+		err = w.item
+	}
 	gone := w.broken || ctx.Err() != nil
 	if err != nil && !gone && (w.status >= 500 || !w.failed) {
 		level = slog.LevelError

@@ -97,11 +97,11 @@ var (
 	notFound = newProblem(http.StatusNotFound, "not_found",
 		"the key holds no entry")
 	noSuchPath = newProblem(http.StatusNotFound, "no_such_path",
-		"there is /v1/cache/{key}, /v1/cache/{key}/increment, /v1/keys, /healthz and /readyz")
+		"there is /v1/cache/{key}, /v1/cache/{key}/increment, /v1/keys, /v1/mget, /v1/mset, /v1/mdelete, /healthz and /readyz")
 	rawSlash = newProblem(http.StatusBadRequest, "invalid_path",
 		"a key is one segment of the path: write a slash in it as %2F")
 	needsChunks = newProblem(http.StatusHTTPVersionNotSupported, "http_version",
-		"a listing needs HTTP/1.1, so that a broken one can be told from a whole one")
+		"this answer needs HTTP/1.1, so that a broken one can be told from a whole one")
 	badDelta = newProblem(http.StatusBadRequest, "invalid_delta",
 		"delta must be a decimal number of 64 bits, such as 1 or -5")
 	errBusy = newProblem(http.StatusServiceUnavailable, "busy",

@@ -44,17 +44,26 @@ func (q query) ttl() ([]cache.SetOption, error) {
 	if !ok {
 		return nil, nil
 	}
+	d, err := parseTTL(text)
+	if err != nil {
+		return nil, err
+	}
+	return []cache.SetOption{cache.TTL(d)}, nil
+}
+
+// parseTTL reads a time to live; 0 is never.
+func parseTTL(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return nil, badTTL("ttl must be a duration such as 500ms, 30s or 1h30m, or 0 for never: " + err.Error())
+		return 0, badTTL("ttl must be a duration such as 500ms, 30s or 1h30m, or 0 for never: " + err.Error())
 	case d < 0:
-		return nil, badTTL("ttl is negative; 0 is never, and DELETE removes an entry")
+		return 0, badTTL("ttl is negative; 0 is never, and DELETE removes an entry")
 	case d > 0 && d < time.Millisecond:
 		// Cut to the millisecond it could be over before it began.
-		return nil, badTTL("ttl is shorter than 1ms, the resolution of expiry")
+		return 0, badTTL("ttl is shorter than 1ms, the resolution of expiry")
 	}
-	return []cache.SetOption{cache.TTL(d)}, nil
+	return d, nil
 }
 
 // delta is 1 unless it is given.

@@ -18,6 +18,7 @@ type response struct {
 	status  int    // 0: nothing was sent
 	failed  bool   // the answer is a problem document
 	broken  bool   // the client took no more
+	item    error  // the first failure of the store that the answer tells of an item
 }
 
 // writeChunk is how much is given to the connection at a time, so that a
@@ -79,6 +80,14 @@ func (w *response) flush() error {
 	err := w.control.Flush()
 	w.broken = w.broken || err != nil
 	return err
+}
+
+// noteItem keeps a failure of the store for the log: the answer to a batch is 200
+// whatever became of its items.
+func (w *response) noteItem(err error) {
+	if w.item == nil && err != nil && problemOf(err).Status >= 500 && err != errBusy {
+		w.item = err
+	}
 }
 
 // json answers with v. The encoding of v cannot fail.

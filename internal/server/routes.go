@@ -50,7 +50,16 @@ var (
 		{"PATCH", 0, (*HTTP).touchValue},
 		{"DELETE", takesConditions, (*HTTP).deleteValue},
 	}}
+	mgetRoute      = route{"/v1/mget", methods{{"POST", takesBody | takesLines, (*HTTP).mget}}}
+	msetRoute      = route{"/v1/mset", methods{{"POST", takesBody | takesLines, (*HTTP).mset}}}
+	mdeleteRoute   = route{"/v1/mdelete", methods{{"POST", takesBody | takesLines, (*HTTP).mdelete}}}
 	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", 0, (*HTTP).increment}}}
+)
+
+// plainRoutes have no key in their paths, keyRoutes have one.
+var (
+	plainRoutes = [...]route{healthRoute, readyRoute, keysRoute, mgetRoute, msetRoute, mdeleteRoute}
+	keyRoutes   = [...]route{valueRoute, incrementRoute}
 )
 
 // findRoute decides by the path as it was sent. http.ServeMux would clean it
@@ -58,13 +67,10 @@ var (
 // known as far as the path tells.
 func findRoute(r *http.Request) (route, string, error) {
 	path := sentPath(r)
-	switch path {
-	case healthRoute.pattern:
-		return healthRoute, "", nil
-	case readyRoute.pattern:
-		return readyRoute, "", nil
-	case keysRoute.pattern:
-		return keysRoute, "", nil
+	for _, rt := range plainRoutes {
+		if path == rt.pattern {
+			return rt, "", nil
+		}
 	}
 	segment, ok := strings.CutPrefix(path, "/v1/cache/")
 	if !ok {

@@ -83,7 +83,7 @@ func (h *HTTP) putValue(w *response, r *http.Request, key string) error {
 	}
 	s := share{of: h.admitted}
 	defer s.release()
-	value, err := h.readBody(w, r, &s)
+	value, err := h.readBody(w, r, &s, h.maxValue)
 	if err != nil {
 		return err
 	}
