@@ -83,7 +83,7 @@ func (b *batchReader) next() ([]byte, error) {
 
 func (b *batchReader) append(part []byte) error {
 	n := len(b.line) + len(part)
-	if n > b.limit+1 {
+	if n-bytes.Count(part, []byte{'\n'}) > b.limit {
 		b.forget()
 		return longLine(b.limit)
 	}

@@ -513,6 +513,7 @@ func FuzzBatchReader(f *testing.F) {
 	f.Add([]byte("a\nbc\n\nd"), 3)
 	f.Add([]byte(""), 1)
 	f.Add([]byte("\n"), 0)
+	f.Add([]byte("ab"), 1)
 	f.Fuzz(func(t *testing.T, body []byte, limit int) {
 		limit = max(0, limit&0xff)
 		h := newHTTP(t, nil, Options{MaxValue: 1 << 10})
