@@ -106,7 +106,11 @@ func (s *running) do(method, path, body string, header ...string) reply {
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return readReply(s.t, resp)
+	r := readReply(s.t, resp)
+	if !s.absurd {
+		checkDocumented(s.t, method, path, r)
+	}
+	return r
 }
 
 func (r reply) is(status int) reply {

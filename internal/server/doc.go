@@ -5,11 +5,27 @@
 //
 //	PUT    /v1/cache/{key}?ttl=30s                    store the body
 //	GET    /v1/cache/{key}                            the value, or 404 (HEAD too)
+//	PATCH  /v1/cache/{key}?ttl=30s                    change the time to live, or 404
 //	DELETE /v1/cache/{key}                            204, there or not
 //	POST   /v1/cache/{key}/increment?delta=1&ttl=60s  {"value":1,"expires":null}
 //	GET    /v1/keys?prefix=                           a JSON line for each key
+//	DELETE /v1/keys?prefix=&confirm=                  remove many keys
+//	POST   /v1/mget, /v1/mset, /v1/mdelete            many items, a JSON line for each
 //	GET    /healthz                                   the process lives
 //	GET    /readyz                                    200 or 503, and Status as JSON
+//	GET    /openapi.json                              all of this for programs
+//
+// # Requests
+//
+// A request is done exactly as it was sent, or refused with an error that says
+// why: see takes in fields.go for what a route takes. What net/http does not
+// tell, such as two lengths of one body, is seen on the connection (framing.go).
+//
+// # Conditions
+//
+// The ETag of a value is a digest of its bytes. A PUT or DELETE that depends on
+// tags is an atomic operation of the store: set-if-absent, compare-and-swap or
+// compare-and-delete.
 //
 // # Keys
 //

@@ -19,6 +19,7 @@ type running struct {
 	result chan error
 	once   sync.Once
 	err    error
+	absurd bool // the store returns errors that no store has for that call
 }
 
 func serve(t *testing.T, h *HTTP, l net.Listener, dial func() (net.Conn, error)) *running {

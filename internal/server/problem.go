@@ -97,7 +97,7 @@ var (
 	notFound = newProblem(http.StatusNotFound, "not_found",
 		"the key holds no entry")
 	noSuchPath = newProblem(http.StatusNotFound, "no_such_path",
-		"there is /v1/cache/{key}, /v1/cache/{key}/increment, /v1/keys, /v1/mget, /v1/mset, /v1/mdelete, /healthz and /readyz")
+		"there is /v1/cache/{key}, /v1/cache/{key}/increment, /v1/keys, /v1/mget, /v1/mset, /v1/mdelete, /healthz, /readyz and /openapi.json, which describes them")
 	rawSlash = newProblem(http.StatusBadRequest, "invalid_path",
 		"a key is one segment of the path: write a slash in it as %2F")
 	needsChunks = newProblem(http.StatusHTTPVersionNotSupported, "http_version",

@@ -53,12 +53,13 @@ var (
 	mgetRoute      = route{"/v1/mget", methods{{"POST", takesBody | takesLines, (*HTTP).mget}}}
 	msetRoute      = route{"/v1/mset", methods{{"POST", takesBody | takesLines, (*HTTP).mset}}}
 	mdeleteRoute   = route{"/v1/mdelete", methods{{"POST", takesBody | takesLines, (*HTTP).mdelete}}}
+	describeRoute  = route{"/openapi.json", methods{{"GET", 0, (*HTTP).describe}, {"HEAD", 0, (*HTTP).describe}}}
 	incrementRoute = route{"/v1/cache/{key}/increment", methods{{"POST", 0, (*HTTP).increment}}}
 )
 
 // plainRoutes have no key in their paths, keyRoutes have one.
 var (
-	plainRoutes = [...]route{healthRoute, readyRoute, keysRoute, mgetRoute, msetRoute, mdeleteRoute}
+	plainRoutes = [...]route{healthRoute, readyRoute, keysRoute, mgetRoute, msetRoute, mdeleteRoute, describeRoute}
 	keyRoutes   = [...]route{valueRoute, incrementRoute}
 )
 

@@ -214,6 +214,7 @@ func TestStoreErrors(t *testing.T) {
 			}
 			log, logger := newLog()
 			s := listen(t, newHTTP(t, fake, Options{Logger: logger}))
+			s.absurd = true
 			for _, call := range [][2]string{
 				{"GET", "/v1/cache/k"}, {"PUT", "/v1/cache/k"}, {"POST", "/v1/cache/k/increment"}, {"GET", "/v1/keys"},
 			} {
