@@ -26,8 +26,9 @@ run: build ## serve the cache over HTTP, its data in ./data
 	bin/host --store file:./data serve
 
 .PHONY: test
-test: ## run all tests; installs the servers that they need, or says which to install
+test: ## run all tests; installs the servers and tools that they need, or says which to install
 	@tools/servers.sh
+	@tools/openapi.sh
 	$(GO) test ./...
 
 .PHONY: bench-test
