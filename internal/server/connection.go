@@ -51,7 +51,7 @@ func (c *connection) Write(p []byte) (int, error) {
 	c.mu.Unlock()
 	problem := unreadable(string(p), failed, readErr)
 	c.of.log.LogAttrs(context.Background(), slog.LevelDebug, "http request", slog.Int("status", problem.Status), slog.String("problem", problem.Code))
-	if _, err := c.Conn.Write(problem.message(failed.method == http.MethodHead)); err != nil {
+	if _, err := c.Conn.Write(problem.message(failed.isHEAD)); err != nil {
 		return 0, err
 	}
 	if readErr == nil {

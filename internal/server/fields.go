@@ -22,8 +22,11 @@ func (t takes) has(want takes) bool { return t&want == want }
 // check refuses a request with a body or header fields that would be ignored
 // though they change what the request means.
 func (t takes) check(r *http.Request) error {
-	if hasBody(r) && !t.has(takesBody) {
+	switch {
+	case hasBody(r) && !t.has(takesBody):
 		return unexpectedBody
+	case t.has(takesBody) && !r.ProtoAtLeast(1, 1) && r.Header["Content-Length"] == nil:
+		return lengthRequired
 	}
 	var (
 		first string // of the fields that are refused, so that the answer is always the same
@@ -124,6 +127,9 @@ func unsupportedType(name string) *problem {
 
 var unexpectedBody = withHeader(newProblem(http.StatusBadRequest, "unexpected_body",
 	"this request takes no body; what it asks for is in its path and query"), "Connection", "close")
+
+var lengthRequired = withHeader(newProblem(http.StatusLengthRequired, "length_required",
+	"in HTTP/1.0 the length of a body is known by Content-Length alone; nothing was done"), "Connection", "close")
 
 func unsupportedCondition(name, reason string) *problem {
 	return newProblem(http.StatusNotImplemented, "unsupported_condition", name+" cannot be honoured: "+reason+"; nothing was done")

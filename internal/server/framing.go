@@ -2,13 +2,13 @@ package server
 
 import (
 	"bytes"
-	"strings"
+	"net/http"
 )
 
 // head is what framing notes of a request's head that net/http does not tell.
 type head struct {
-	method  string // the first letters
 	refused string // why the request is not served, or ""
+	isHEAD  bool
 	// brokenPath: the percent-encoding of the path is broken. net/http answers
 	// such a request itself.
 	brokenPath bool
@@ -108,12 +108,12 @@ func (f *framing) requestLine(c byte) {
 	case c == ' ':
 		f.now.brokenPath = f.now.brokenPath || f.hexDigits > 0
 		f.hexDigits = 0
-		f.field++
-		if f.field == 2 {
+		switch f.field++; f.field {
+		case 1:
+			f.now.isHEAD = string(f.line) == http.MethodHead
+		case 2:
 			f.line = f.line[:0] // this space and the version follow
 		}
-	case f.field == 0 && len(f.now.method) < len("DELETE"):
-		f.now.method += string(rune(c))
 	case f.field != 1:
 	case c == '?':
 		f.now.brokenPath = f.now.brokenPath || f.hexDigits > 0
@@ -164,10 +164,10 @@ func (f *framing) fieldLine(line []byte) {
 		return
 	}
 	name, value, _ := bytes.Cut(line, []byte{':'})
-	switch strings.ToLower(string(name)) {
-	case "transfer-encoding":
+	switch {
+	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 		f.coded = true
-	case "content-length":
+	case bytes.EqualFold(name, []byte("Content-Length")):
 		n, ok := position(string(bytes.Trim(value, " \t")))
 		if !ok || f.length && int64(n) != f.n || len(line) >= keptOfLine-1 {
 			f.refuse("Content-Length is not one decimal number")
