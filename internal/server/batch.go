@@ -14,9 +14,9 @@ import (
 	"github.com/harpia-go/harpia/cache"
 )
 
-// A batch is a body of NDJSON, one item a line, and so is its answer: the line
-// with the number n tells of line n. An item that cannot be read or done is one
-// item with an error; the others are not concerned.
+// A batch is a body of NDJSON, one item a line, and so is its answer: line n of
+// the answer belongs to line n of the body. An item that cannot be read or done
+// is one item with an error; the others are not concerned.
 
 // maxItems bounds the lines of a batch, and by that the answer to one.
 const maxItems = 10_000

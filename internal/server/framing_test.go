@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Of a body with two lengths nobody knows where it ends.
+// The end of a body with two lengths is ambiguous.
 func TestConflictingLengths(t *testing.T) {
 	s := listen(t, newHTTP(t, nil, Options{}))
 	s.do("PUT", "/v1/cache/k", "before").is(204)
@@ -31,7 +31,7 @@ func TestConflictingLengths(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := s.raw()
-			// A request that is well hides nothing of the next, sent at once.
+			// A valid request before it, in the same packet, changes nothing.
 			conn.send("GET /v1/cache/k HTTP/1.1\r\nHost: localhost\r\n\r\n", c.head, c.body)
 			conn.answer("GET").is(200).has("before")
 			r := conn.answer("PUT")
