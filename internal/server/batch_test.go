@@ -88,10 +88,12 @@ func TestBatches(t *testing.T) {
 		` { "key" : "slashes" , "value_base64" : "\/\/8=" } ` + "\r",
 		`{"key":"never","value":"x","ttl":"0"}`,
 		`{"key":"twice","value":"first"}`,
+		`{"key":"ttls","value":"first","ttl":"1h"}`,
+		`{"key":"ttls","value":"second","ttl":"0"}`,
 		`{"key":"twice","value":"second"}`, // the last line has no end
 	}, "\n"))
-	if len(got) != 7 {
-		t.Fatalf("%d lines answer 7", len(got))
+	if len(got) != 9 {
+		t.Fatalf("%d lines answer 9", len(got))
 	}
 	for _, a := range got {
 		if a.outcome() != "ok" {
@@ -102,6 +104,11 @@ func TestBatches(t *testing.T) {
 	s.do("GET", "/v1/cache/%FF%00%2Fa", "").is(200).has(string(binary))
 	s.do("GET", "/v1/cache/slashes", "").is(200).has("\xff\xff")
 	s.do("GET", "/v1/cache/twice", "").is(200).has("second")
+	ttls := s.do("GET", "/v1/cache/ttls", "").is(200)
+	ttls.has("second")
+	if e := ttls.header.Get("Expires"); e != "" {
+		t.Errorf("the second of two times to live is never; the value expires %s", e)
+	}
 
 	got = s.batch("/v1/mget", `{"key":"text"}`+"\n"+`{"key":"%FF%00%2fa"}`+"\n"+`{"key":"none"}`+"\n"+`{"key":"empty"}`+"\n"+`{"key":"never"}`+"\n")
 	if len(got) != 5 {
@@ -128,10 +135,10 @@ func TestBatches(t *testing.T) {
 
 	// What lists keys can be fed to what reads or removes them.
 	listing := s.do("GET", "/v1/keys", "").is(200).body
-	if got := s.batch("/v1/mget", listing); len(got) != 6 || !*got[0].Found {
+	if got := s.batch("/v1/mget", listing); len(got) != 7 || !*got[0].Found {
 		t.Errorf("of a listing: %+v", got)
 	}
-	if got := s.batch("/v1/mdelete", listing+`{"key":"none"}`); len(got) != 7 || got[6].outcome() != "ok" {
+	if got := s.batch("/v1/mdelete", listing+`{"key":"none"}`); len(got) != 8 || got[7].outcome() != "ok" {
 		t.Errorf("of a listing: %+v", got)
 	}
 	s.do("GET", "/v1/keys", "").is(200).has("")
@@ -322,22 +329,50 @@ func TestSlowBatch(t *testing.T) {
 			}
 		})
 		// The time that the store takes is not the client's.
-		fake := newFake(t)
-		slow := batcher{fakeStore: fake, set: func(ctx context.Context) error {
+		slow := batcher{fakeStore: newFake(t), set: func(context.Context) error {
 			time.Sleep(quick.Store - 1)
 			return nil
 		}}
 		s = inBubble(t, newHTTP(t, slow, Options{Timeouts: quick}))
-		var body strings.Builder
-		for i := range 10 * groupItems {
-			fmt.Fprintf(&body, `{"key":"%d","value":""}`+"\n", i)
+		conn = s.raw()
+		var lines []string
+		for i := range 10 {
+			lines = append(lines, fmt.Sprintf(`{"key":"%d","value":""}`+"\n", i))
 		}
-		for _, a := range s.batch("/v1/mset", body.String()) {
+		conn.head("POST /v1/mset", "Content-Length: "+strconv.Itoa(len(strings.Join(lines, ""))))
+		go func() {
+			for _, line := range lines {
+				_, _ = io.WriteString(conn.Conn, line) // returns when the server has read it
+			}
+		}()
+		got := answers(t, conn.answer("POST").is(200).body)
+		for _, a := range got {
 			if a.outcome() != "ok" {
-				t.Fatalf("%+v", a)
+				t.Fatalf("line %d: %+v", a.Line, a.Error)
 			}
 		}
+		if len(got) != len(lines) {
+			t.Errorf("%d lines answer %d", len(got), len(lines))
+		}
 	})
+}
+
+// The buffer of a long line goes with the line.
+func TestLongLineIsNotKept(t *testing.T) {
+	h := newHTTP(t, nil, Options{})
+	s := share{of: h.admitted}
+	body := strings.Repeat("x", 1<<20) + "\nshort\n"
+	b := h.newBatchReader(newResponse(nowhere{make(http.Header)}, quick), &http.Request{Body: io.NopCloser(strings.NewReader(body))}, &s, 1<<20)
+	if line, err := b.next(); err != nil || len(line) != 1<<20 || s.held < 1<<20-uncounted {
+		t.Fatalf("%d bytes, %v; %d are held", len(line), err, s.held)
+	}
+	b.done(0)
+	if s.held != 0 {
+		t.Errorf("%d bytes are held after the line", s.held)
+	}
+	if line, err := b.next(); err != nil || string(line) != "short" {
+		t.Errorf("%q, %v", line, err)
+	}
 }
 
 // batcher counts the batches that reach a store.
@@ -471,6 +506,7 @@ func TestAnswerIsEncodedInPieces(t *testing.T) {
 func FuzzItem(f *testing.F) {
 	for _, line := range []string{
 		`{"key":"a"}`, `{"key":"%00","value":"x\u0000\ud83d\ude00"}`, `{"key":"a","value_base64":"\/w=="}`, `{"key":"a","value":"","ttl":"1h"}`, `{"key":"a","value":"v"}x`, `{`, ``,
+		`{"key":"a","value":"` + strings.Repeat(`\u0000`, 200) + `"}`,
 	} {
 		f.Add([]byte(line), true)
 	}
@@ -483,8 +519,8 @@ func FuzzItem(f *testing.F) {
 			}
 			return
 		}
-		if cap(it.value) > asked+64 {
-			t.Fatalf("%q: leave was asked for %d bytes and %d were taken", line, asked, cap(it.value))
+		if n := len(it.value); cap(it.value) > asked+64 || cap(it.value) > n+n/8+64 {
+			t.Fatalf("%q: leave was asked for %d bytes, and a value of %d has %d", line, asked, n, cap(it.value))
 		}
 		if !json.Valid(line) {
 			t.Fatalf("%q is no JSON and is taken", line)

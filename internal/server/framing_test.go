@@ -161,6 +161,7 @@ func TestPipelinedRequests(t *testing.T) {
 		"PUT /v1/cache/c%2F HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
 		"GET /v1/cache/b?%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		"GET /v1/cache/b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"PUT /v1/cache/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	)
 	conn.answer("PUT").is(204)
 	conn.answer("PUT").is(204)
@@ -168,6 +169,7 @@ func TestPipelinedRequests(t *testing.T) {
 	conn.answer("PUT").is(204)
 	conn.answer("GET").problem(400, "invalid_query")
 	conn.answer("GET").is(200).has(hidden + "\r\n\r\n" + hidden)
+	conn.answer("PUT").problem(400, "bad_request") // this one, and none before it
 }
 
 // The client sees why, though it has not sent all of its request.
@@ -208,6 +210,7 @@ func FuzzFraming(f *testing.F) {
 		"PUT /a HTTP/1.1\nContent-Length: 1\nTransfer-Encoding: chunked\n\n0\n\n",
 		"PUT /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"PUT /a HTTP/1.1\r\nContent-Length:\r\n 1\r\n\r\nx",
+		"PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nT: x\r\n\r\nHEAD / HTTP/1.1\r\n\r\n",
 		"\r\nHEAD / HTTP/1.1\r\n\r\n",
 	} {
 		f.Add([]byte(text), 7)

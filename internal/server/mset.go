@@ -40,11 +40,10 @@ func (h *HTTP) mdelete(w *response, r *http.Request, _ string) error {
 	})
 }
 
-// group is items that go to the store at once: of one time to live, and none of
-// a key that is there already, so that of two the last wins.
+// group is items of one time to live that go to the store at once. Of two with
+// one key the last wins.
 type group struct {
 	items []item
-	keys  map[string]bool
 	bytes int
 }
 
@@ -54,18 +53,16 @@ func (g *group) takes(it item) bool {
 	}
 	first := g.items[0].ttl
 	sameTTL := first == it.ttl || first != nil && it.ttl != nil && *first == *it.ttl
-	return sameTTL && !g.keys[it.key] && len(g.items) < groupItems && g.bytes+it.size() <= groupBytes
+	return sameTTL && len(g.items) < groupItems && g.bytes+it.size() <= groupBytes
 }
 
 func (g *group) add(it item) {
 	g.items = append(g.items, it)
-	g.keys[it.key] = true
 	g.bytes += it.size()
 }
 
 func (g *group) clear() {
 	clear(g.items) // the values are the store's now
-	clear(g.keys)
 	g.items, g.bytes = g.items[:0], 0
 }
 
@@ -103,7 +100,6 @@ func (h *HTTP) writeBatch(w *response, r *http.Request, withValue bool, done str
 	}
 	b := &batch{
 		w: w, out: lines{w: w}, in: h.newBatchReader(w, r, &s, limit), done: done, do: do, ctx: r.Context(), limit: h.t.Store, next: 1,
-		group: group{keys: make(map[string]bool)},
 	}
 	for n := 1; ; n++ {
 		if b.in.waits() {
