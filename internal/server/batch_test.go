@@ -185,6 +185,7 @@ func TestBadLines(t *testing.T) {
 		{`{"key":"a","value":"\ud800"}`, "400 invalid_line", "400 invalid_line"},
 		{`{"key":"a","value":"` + long + `x"}`, "413 too_large", "400 invalid_line"},
 		{`{"key":"a","value":"` + long + long + long + long + `"}`, "413 too_large", ""},
+		{`{"key":"a","value":"v","ttl":"` + long[:50000] + `"}`, "400 invalid_ttl", "400 invalid_line"},
 		{`{"key":"a","` + long[:50000] + `":"v"}`, "400 invalid_line", "400 invalid_line"},
 	} {
 		t.Run(c.line[:min(len(c.line), 60)], func(t *testing.T) {
@@ -211,6 +212,14 @@ func TestBadLines(t *testing.T) {
 				t.Errorf("mdelete: %+v, want %s", got[1], c.get)
 			}
 		})
+	}
+	// Text is cut nowhere within a rune, whatever pieces it is encoded in.
+	for offset := range 4 {
+		text := strings.Repeat("x", offset) + strings.Repeat("😀é", 16<<10)
+		s.do("PUT", "/v1/cache/runes", text).is(204)
+		if got := s.batch("/v1/mget", `{"key":"runes"}`); got[0].Value == nil || *got[0].Value != text {
+			t.Errorf("a text of %d bytes came back as another", len(text))
+		}
 	}
 	// The longest value fits, either way.
 	all := bytes.Repeat([]byte{0xff}, 100<<10)
