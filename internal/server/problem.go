@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -141,7 +142,7 @@ func brokenBody(err error) *problem {
 
 func methodNotAllowed(method string, rt route) *problem {
 	detail := fmt.Sprintf("%s takes %s, not %s", rt.pattern, rt.methods.names(), method)
-	if len(rt.methods) == 1 && rt.methods[0].name == http.MethodPost {
+	if strings.HasSuffix(rt.pattern, "/increment") {
 		detail += "; if the key itself ends in /increment, write its slashes as %2F"
 	}
 	return withHeader(newProblem(http.StatusMethodNotAllowed, "method_not_allowed", detail), "Allow", rt.methods.names())

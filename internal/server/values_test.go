@@ -169,6 +169,8 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"PUT", "/v1/keys", "GET, DELETE"},
 		{"HEAD", "/v1/keys", "GET, DELETE"},
 		{"POST", "/healthz", "GET, HEAD"},
+		{"GET", "/v1/mset", "POST"},
+		{"POST", "/openapi.json", "GET, HEAD"},
 		{"DELETE", "/readyz", "GET, HEAD"},
 	} {
 		r := s.do(c.method, c.path, "")
@@ -176,7 +178,12 @@ func TestMethodsAndPaths(t *testing.T) {
 			t.Errorf("%s %s: %d, Allow %q; want 405 and %q", c.method, c.path, r.status, r.header.Get("Allow"), c.allow)
 		}
 	}
-	s.do("GET", "/v1/cache/k/increment", "").problem(405, "method_not_allowed")
+	for path, says := range map[string]bool{"/v1/cache/k/increment": true, "/v1/mget": false} {
+		p := s.do("GET", path, "").problem(405, "method_not_allowed")
+		if strings.Contains(p.Detail, "%2F") != says {
+			t.Errorf("GET %s: detail %q", path, p.Detail)
+		}
+	}
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/cache", "/v1/keys/", "/v2/cache/k", "/healthz/", "/v1//cache/k", "/v1/./cache/k"} {
 		s.do("GET", path, "").problem(404, "no_such_path")
 	}
