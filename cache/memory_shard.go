@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"math"
 	"math/bits"
 	"slices"
 	"sync"
@@ -32,26 +31,13 @@ const memoryOverhead = 96
 
 // newMemoryEntry returns nil for an entry that has already expired.
 func newMemoryEntry(key string, e Entry) *memoryEntry {
-	expires := memoryDeadline(e.Expires)
+	expires := ExpiryMillis(e.Expires)
 	if expires != 0 && expires <= time.Now().UnixMilli() {
 		return nil
 	}
 	// Clipped: two readers who each append to a Value must not meet in the
 	// spare room behind it.
 	return &memoryEntry{key: key, value: slices.Clip(e.Value), expires: expires}
-}
-
-// memoryDeadline returns t in Unix milliseconds, cut down, or 0 for never.
-func memoryDeadline(t time.Time) int64 {
-	switch {
-	case t.IsZero():
-		return 0
-	case t.Unix() <= 0:
-		return math.MinInt64 // also where UnixMilli would overflow
-	case t.Unix() >= math.MaxInt64/1000:
-		return math.MaxInt64
-	}
-	return t.UnixMilli()
 }
 
 func (e *memoryEntry) expired() bool { return e.expires != 0 && memoryPast(e.expires) }
@@ -65,10 +51,7 @@ func (e *memoryEntry) entry() Entry {
 }
 
 func (e *memoryEntry) deadline() time.Time {
-	if e.expires == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(e.expires)
+	return ExpiryAt(e.expires)
 }
 
 func (e *memoryEntry) size() int64 {

@@ -212,7 +212,7 @@ const packed = 8
 // behind the value: who asks for the entry must not be told a shorter life.
 func pack(e Entry, last time.Time) Entry {
 	value := append(make([]byte, 0, len(e.Value)+packed), e.Value...)
-	value = binary.LittleEndian.AppendUint64(value, uint64(memoryDeadline(e.Expires)))
+	value = binary.LittleEndian.AppendUint64(value, uint64(ExpiryMillis(e.Expires)))
 	if !e.Expires.IsZero() && e.Expires.Before(last) {
 		last = e.Expires
 	}

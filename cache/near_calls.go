@@ -203,5 +203,5 @@ func same(a, b Lookup) bool {
 	if !a.Found || !b.Found {
 		return a.Found == b.Found
 	}
-	return memoryDeadline(a.Entry.Expires) == memoryDeadline(b.Entry.Expires) && bytes.Equal(a.Entry.Value, b.Entry.Value)
+	return ExpiryMillis(a.Entry.Expires) == ExpiryMillis(b.Entry.Expires) && bytes.Equal(a.Entry.Value, b.Entry.Value)
 }

@@ -233,7 +233,7 @@ func (c *Client) Get(ctx context.Context, key string) (cache.Entry, bool, error)
 	}
 	if c.lanes != nil {
 		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneGet, key: key})
-		return cache.Entry{Value: a.rest, Expires: fromMillis(a.expires)}, a.flags&flagTrue != 0, err
+		return cache.Entry{Value: a.rest, Expires: cache.ExpiryAt(a.expires)}, a.flags&flagTrue != 0, err
 	}
 	// An answer may be as large as the limit.
 	r, err := unary(ctx, c, 0, c.info.Limits.MaxValue, func(ctx context.Context) (*storepb.GetResponse, error) {
@@ -252,7 +252,7 @@ func (c *Client) Set(ctx context.Context, key string, e cache.Entry) error {
 		return err
 	}
 	if c.lanes != nil {
-		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneSet, key: key, value: e.Value, expires: toMillis(e.Expires)})
+		_, err := c.lanes.call(ctx, c, &laneRequest{op: laneSet, key: key, value: e.Value, expires: cache.ExpiryMillis(e.Expires)})
 		return err
 	}
 	_, err := unary(ctx, c, len(e.Value), 0, func(ctx context.Context) (*storepb.SetResponse, error) {

@@ -16,7 +16,7 @@ func (c *Client) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (bo
 		return false, err
 	}
 	if c.lanes != nil {
-		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneAdd, key: key, value: e.Value, expires: toMillis(e.Expires)})
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneAdd, key: key, value: e.Value, expires: cache.ExpiryMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
 	r, err := unary(ctx, c, len(e.Value), 0, func(ctx context.Context) (*storepb.SetIfAbsentResponse, error) {
@@ -35,7 +35,7 @@ func (c *Client) CompareAndSwap(ctx context.Context, key string, old []byte, e c
 		return false, nil
 	}
 	if c.lanes != nil {
-		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwap, key: key, old: old, value: e.Value, expires: toMillis(e.Expires)})
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneSwap, key: key, old: old, value: e.Value, expires: cache.ExpiryMillis(e.Expires)})
 		return a.flags&flagTrue != 0, err
 	}
 	r, err := unary(ctx, c, len(old)+len(e.Value), 0, func(ctx context.Context) (*storepb.CompareAndSwapResponse, error) {
@@ -68,22 +68,22 @@ func (c *Client) Increment(ctx context.Context, key string, delta int64, expires
 		return 0, time.Time{}, err
 	}
 	if c.lanes != nil {
-		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneCount, key: key, delta: delta, expires: toMillis(expiresIfNew)})
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneCount, key: key, delta: delta, expires: cache.ExpiryMillis(expiresIfNew)})
 		if err == nil && len(a.rest) != 8 {
 			err = fmt.Errorf("%w: a sum of %d bytes", errFrame, len(a.rest))
 		}
 		if err != nil {
 			return 0, time.Time{}, err
 		}
-		return int64(binary.LittleEndian.Uint64(a.rest)), fromMillis(a.expires), nil
+		return int64(binary.LittleEndian.Uint64(a.rest)), cache.ExpiryAt(a.expires), nil
 	}
 	r, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.IncrementResponse, error) {
-		return c.rpc.Increment(ctx, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: toMillis(expiresIfNew)})
+		return c.rpc.Increment(ctx, &storepb.IncrementRequest{Key: []byte(key), Delta: delta, ExpiresUnixMs: cache.ExpiryMillis(expiresIfNew)})
 	})
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	return r.GetSum(), fromMillis(r.GetExpiresUnixMs()), nil
+	return r.GetSum(), cache.ExpiryAt(r.GetExpiresUnixMs()), nil
 }
 
 // Touch implements cache.Toucher.
@@ -92,11 +92,11 @@ func (c *Client) Touch(ctx context.Context, key string, expires time.Time) (bool
 		return false, err
 	}
 	if c.lanes != nil {
-		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneTouch, key: key, expires: toMillis(expires)})
+		a, err := c.lanes.call(ctx, c, &laneRequest{op: laneTouch, key: key, expires: cache.ExpiryMillis(expires)})
 		return a.flags&flagTrue != 0, err
 	}
 	r, err := unary(ctx, c, 0, 0, func(ctx context.Context) (*storepb.TouchResponse, error) {
-		return c.rpc.Touch(ctx, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: toMillis(expires)})
+		return c.rpc.Touch(ctx, &storepb.TouchRequest{Key: []byte(key), ExpiresUnixMs: cache.ExpiryMillis(expires)})
 	})
 	return r.GetFound(), err
 }

@@ -196,7 +196,7 @@ func (s *laneServer) foundAll(found []cache.Lookup) []laneAnswer {
 func itemsOf(requests []laneRequest) []cache.Item {
 	items := make([]cache.Item, len(requests))
 	for i, r := range requests {
-		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: fromMillis(r.expires)}}
+		items[i] = cache.Item{Key: r.key, Entry: cache.Entry{Value: r.value, Expires: cache.ExpiryAt(r.expires)}}
 	}
 	return items
 }

@@ -158,7 +158,7 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 	defer s.guard.calls.RUnlock()
 	defer func() { s.guard.recovered(laneNames[r.op], recover(), &err) }()
 	var done bool
-	key, expires := r.key, fromMillis(r.expires)
+	key, expires := r.key, cache.ExpiryAt(r.expires)
 	switch r.op {
 	case laneGet:
 		var e cache.Entry
@@ -184,7 +184,7 @@ func (s *laneServer) call(ctx context.Context, r *laneRequest) (a laneAnswer, er
 		var sum int64
 		var until time.Time
 		sum, until, err = cache.Increment(ctx, s.store, key, r.delta, expires)
-		a.rest, a.expires = binary.LittleEndian.AppendUint64(nil, uint64(sum)), toMillis(until)
+		a.rest, a.expires = binary.LittleEndian.AppendUint64(nil, uint64(sum)), cache.ExpiryMillis(until)
 	case laneTouch:
 		done, err = cache.Touch(ctx, s.store, key, expires)
 	}
@@ -208,7 +208,7 @@ func (s *laneServer) found(e cache.Entry, found bool) laneAnswer {
 	case len(e.Value) > s.longest && s.longest < most:
 		return laneAnswer{flags: flagTooLarge, expires: int64(len(e.Value))}
 	}
-	return laneAnswer{flags: flagTrue, rest: e.Value, expires: toMillis(e.Expires)}
+	return laneAnswer{flags: flagTrue, rest: e.Value, expires: cache.ExpiryMillis(e.Expires)}
 }
 
 // own copies a value out of the frame's memory, since the store keeps it.

@@ -204,18 +204,18 @@ func (s *server) Increment(ctx context.Context, r *storepb.IncrementRequest) (*s
 	if err := s.checkKeys(cache.CanCount, r.GetKey()); err != nil {
 		return nil, err
 	}
-	n, expires, err := cache.Increment(ctx, s.store, string(r.GetKey()), r.GetDelta(), fromMillis(r.GetExpiresUnixMs()))
+	n, expires, err := cache.Increment(ctx, s.store, string(r.GetKey()), r.GetDelta(), cache.ExpiryAt(r.GetExpiresUnixMs()))
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	return &storepb.IncrementResponse{Sum: n, ExpiresUnixMs: toMillis(expires)}, nil
+	return &storepb.IncrementResponse{Sum: n, ExpiresUnixMs: cache.ExpiryMillis(expires)}, nil
 }
 
 func (s *server) Touch(ctx context.Context, r *storepb.TouchRequest) (*storepb.TouchResponse, error) {
 	if err := s.checkKeys(cache.CanTouch, r.GetKey()); err != nil {
 		return nil, err
 	}
-	found, err := cache.Touch(ctx, s.store, string(r.GetKey()), fromMillis(r.GetExpiresUnixMs()))
+	found, err := cache.Touch(ctx, s.store, string(r.GetKey()), cache.ExpiryAt(r.GetExpiresUnixMs()))
 	if err != nil {
 		return nil, toStatus(err)
 	}

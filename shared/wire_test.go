@@ -123,17 +123,6 @@ func TestErrorsSurviveTheWire(t *testing.T) {
 	}
 }
 
-func TestExpirySurvivesTheWire(t *testing.T) {
-	for _, want := range []time.Time{{}, time.UnixMilli(1), time.UnixMilli(-1), time.UnixMilli(1_800_000_000_123)} {
-		if got := fromMillis(toMillis(want)); !got.Equal(want) {
-			t.Errorf("%v became %v", want, got)
-		}
-	}
-	if e := fromMillis(toMillis(time.UnixMilli(0))); e.IsZero() || e.After(time.UnixMilli(0)) {
-		t.Errorf("1970 became %v", e)
-	}
-}
-
 // A plugin is not believed: what it says is checked, and it cannot make the
 // host allocate without bound.
 type liar struct {

@@ -171,8 +171,7 @@ func leaves(e *cache.Entry, found cache.Lookup, now time.Time) bool {
 		return false
 	}
 	is := found.Entry
-	return bytes.Equal(e.Value, is.Value) && e.Expires.IsZero() == is.Expires.IsZero() &&
-		e.Expires.Sub(is.Expires).Abs() < time.Millisecond
+	return bytes.Equal(e.Value, is.Value) && cache.ExpiryMillis(e.Expires) == cache.ExpiryMillis(is.Expires)
 }
 
 // sendings is how often a call is sent at most. What kills one process after the

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -63,6 +64,20 @@ func expiryCases() []Case {
 			}
 		},
 	}, {
+		Name:   "expiry/beyond",
+		Clause: "An Expires that is too far to be represented is never.",
+		run: func(p *probe) {
+			for i, expires := range []time.Time{
+				time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(math.MaxInt64/1000+1, 0), time.Unix(1<<62, 0),
+			} {
+				key := p.key(strconv.Itoa(i))
+				p.setEntry(key, cache.Entry{Value: []byte("value"), Expires: expires})
+				if got := p.wantValue(key, "value").Expires; !got.IsZero() && got.Before(soon(24*time.Hour)) {
+					p.fatalf("Get returns Expires %s, want never", stamp(got))
+				}
+			}
+		},
+	}, {
 		Name:   "expiry/never-after",
 		Clause: "An entry is never returned at or past its Expires.",
 		run: func(p *probe) {
@@ -89,6 +104,7 @@ func expiryCases() []Case {
 				// only the zero Time means never.
 				time.UnixMilli(1), time.Unix(0, 999_999), time.UnixMilli(0), time.Unix(0, -1), time.UnixMilli(-1),
 				time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC),
+				time.Unix(math.MinInt64/1000-1, 0), time.Unix(-1<<62, 0), // whose milliseconds overflow
 			} {
 				key := p.key(strconv.Itoa(i))
 				p.set(key, "old")

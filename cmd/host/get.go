@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/harpia-go/harpia/cache"
 )
 
 // entry is how --json shows a key: text where it is text, else base64.
@@ -21,7 +23,7 @@ func newEntry(key string, expires time.Time) entry {
 	if !utf8.ValidString(key) {
 		e.Key, e.Key64 = "", []byte(key)
 	}
-	if !expires.IsZero() {
+	if expires = cache.ExpiryAt(cache.ExpiryMillis(expires)); !expires.IsZero() {
 		utc := expires.UTC()
 		e.Expires = &utc
 	}

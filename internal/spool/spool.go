@@ -137,9 +137,7 @@ func parsePayload(p []byte) (w Write, ok bool) {
 	w.Key = string(rest[:n])
 	if p[0] == 1 {
 		w.Entry = &cache.Entry{Value: bytes.Clone(rest[n:])}
-		if expires != 0 {
-			w.Entry.Expires = time.UnixMilli(expires)
-		}
+		w.Entry.Expires = cache.ExpiryAt(expires)
 	}
 	return w, true
 }
@@ -153,13 +151,7 @@ func appendRecord(b []byte, w Write) []byte {
 	var value []byte
 	if w.Entry != nil {
 		p[0] = 1
-		if !w.Entry.Expires.IsZero() {
-			ms := w.Entry.Expires.UnixMilli()
-			if ms == 0 {
-				ms = -1 // 1970 itself is as long ago
-			}
-			le.PutUint64(p[1:], uint64(ms))
-		}
+		le.PutUint64(p[1:], uint64(cache.ExpiryMillis(w.Entry.Expires)))
 		value = w.Entry.Value
 	}
 	b = append(append(b, w.Key...), value...)

@@ -187,7 +187,7 @@ func TestRecords(t *testing.T) {
 			w := Write{Key: rapid.StringN(1, 20, -1).Draw(t, fmt.Sprint("key", i))}
 			if rapid.Bool().Draw(t, "set") {
 				w.Entry = &cache.Entry{Value: append([]byte{}, rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "value")...)}
-				if ms := rapid.Int64Range(-1<<40, 1<<45).Draw(t, "expires"); ms != 0 {
+				if ms := rapid.Int64Range(0, 1<<45).Draw(t, "expires"); ms != 0 {
 					w.Entry.Expires = time.UnixMilli(ms)
 				}
 			}

@@ -82,9 +82,7 @@ func (s *Store) Increment(ctx context.Context, key string, delta int64, expiresI
 			return err
 		}
 		n = sum
-		if r.expires != 0 {
-			expires = time.UnixMilli(r.expires)
-		}
+		expires = cache.ExpiryAt(r.expires)
 		return w.set(key, value, r.expires)
 	})
 	if err != nil {

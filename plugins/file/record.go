@@ -66,9 +66,7 @@ func (r record) expired(now int64) bool { return r.expires != 0 && now >= r.expi
 // entry returns the record with a value of its own.
 func (r record) entry() cache.Entry {
 	e := cache.Entry{Value: append(make([]byte, 0, len(r.value)), r.value...)}
-	if r.expires != 0 {
-		e.Expires = time.UnixMilli(r.expires)
-	}
+	e.Expires = cache.ExpiryAt(r.expires)
 	return e
 }
 
@@ -77,20 +75,14 @@ func (r record) size(key string) int64 {
 	return int64(len(key)) + int64(len(r.value)) + entryOverhead
 }
 
-// millis returns t in Unix milliseconds, rounded down, and 0 for never. It is
-// never 0 for a time, nor past what a time.Time can hold.
+// millis returns an expiry as records have it: that of cache.ExpiryMillis, but for 1
+// where it is past, since the index of expiries has no negative numbers.
 func millis(t time.Time) int64 {
-	const latest = 1 << 50
-	if t.IsZero() {
-		return 0
+	ms := cache.ExpiryMillis(t)
+	if ms < 0 {
+		return 1
 	}
-	if t.Unix() > latest/1000 {
-		return latest
-	}
-	if ms := t.UnixMilli(); ms > 0 {
-		return ms
-	}
-	return 1
+	return ms
 }
 
 func entryKey(key string) []byte {

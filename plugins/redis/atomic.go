@@ -21,8 +21,8 @@ func (s *Store) SetIfAbsent(ctx context.Context, key string, e cache.Entry) (sto
 	err = s.do(ctx, key, len(e.Value), func(ctx context.Context, to *session) error {
 		b := to.client.B().Set().Key(s.prefix + key).Value(rueidis.BinaryString(e.Value)).Nx()
 		command := b.Build
-		if !e.Expires.IsZero() {
-			command = b.PxatMillisecondsTimestamp(toRedis(e.Expires)).Build
+		if ms, ok := toRedis(e.Expires); ok {
+			command = b.PxatMillisecondsTimestamp(ms).Build
 		}
 		err := to.client.Do(ctx, command()).Error()
 		if rueidis.IsRedisNil(err) {

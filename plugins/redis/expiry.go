@@ -3,6 +3,8 @@ package main
 import (
 	"strconv"
 	"time"
+
+	"github.com/harpia-go/harpia/cache"
 )
 
 // Redis keeps a key during the millisecond of its expiry, and a store may not
@@ -14,23 +16,27 @@ const (
 	noKey    = -2
 )
 
-// toRedis is an expiry as Redis takes it. Redis refuses 0 and less; what is
-// long past stays so.
-func toRedis(t time.Time) int64 { return max(t.UnixMilli()-1, 1) }
+// toRedis is an expiry as Redis takes it, and reports false for never. Redis refuses 0
+// and less; what is long past stays so.
+func toRedis(t time.Time) (ms int64, ok bool) {
+	ms = cache.ExpiryMillis(t)
+	return max(ms-1, 1), ms != 0
+}
 
 // fromRedis is an expiry as Redis tells it.
 func fromRedis(ms int64) time.Time {
 	if ms == noExpiry {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms + 1)
+	return cache.ExpiryAt(max(ms, ms+1)) // somebody's may be the largest number
 }
 
 // scriptExpiry is an expiry as the scripts take it, which take the empty text
 // for none.
 func scriptExpiry(t time.Time) string {
-	if t.IsZero() {
+	ms, ok := toRedis(t)
+	if !ok {
 		return ""
 	}
-	return strconv.FormatInt(toRedis(t), 10)
+	return strconv.FormatInt(ms, 10)
 }

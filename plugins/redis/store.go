@@ -115,8 +115,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // it is and removes the key.
 func set(b rueidis.Builder, key string, e cache.Entry) rueidis.Completed {
 	value := rueidis.BinaryString(e.Value)
-	if e.Expires.IsZero() {
+	ms, ok := toRedis(e.Expires)
+	if !ok {
 		return b.Set().Key(key).Value(value).Build()
 	}
-	return b.Set().Key(key).Value(value).PxatMillisecondsTimestamp(toRedis(e.Expires)).Build()
+	return b.Set().Key(key).Value(value).PxatMillisecondsTimestamp(ms).Build()
 }
