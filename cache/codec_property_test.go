@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/big"
 	"os"
 	"reflect"
 	"strconv"
@@ -166,12 +167,18 @@ func TestThePropertyFindsWhatWasWrong(t *testing.T) {
 					what = "JSON options"
 				}
 			}
+			switch made {
+			case reflect.TypeFor[onPointer](), reflect.TypeFor[onPointerText](), reflect.TypeFor[big.Int]():
+				if s.name == "JSON" {
+					what = "JSON methods on pointers"
+				}
+			}
 			if _, ok := found[what]; !ok {
 				found[what] = fmt.Sprintf("%v: %s", made, why)
 			}
 		}
 	}
-	for _, what := range []string{"JSON options", "JSON methods", "JSON unreadable", "JSON number", "JSON text", "JSON keys", "JSON time", "CBOR number", "CBOR keys", "CBOR unreadable", "CBOR time"} {
+	for _, what := range []string{"JSON options", "JSON methods", "JSON methods on pointers", "JSON any", "JSON unreadable", "JSON number", "JSON text", "JSON keys", "JSON time", "CBOR number", "CBOR keys", "CBOR unreadable", "CBOR time"} {
 		if found[what] == "" {
 			t.Errorf("not found: %s", what)
 		}
