@@ -79,6 +79,9 @@ func expiryMutants() []mutant {
 			keep(b, func(at time.Time) time.Time { return time.Unix(int64(uint32(at.Unix())), 0) })
 		},
 	}, {
+		"expiry is 64 bits of milliseconds, which overflow", []string{"expiry/beyond"},
+		func(b *broken) { keep(b, func(at time.Time) time.Time { return time.UnixMilli(at.UnixMilli()) }) },
+	}, {
 		"a Set that has expired is not done", []string{"expiry/past-removes"},
 		func(b *broken) {
 			b.set = func(ctx context.Context, key string, e cache.Entry) error {

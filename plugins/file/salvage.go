@@ -156,13 +156,22 @@ func tableName(num uint64) string { return fmt.Sprintf("%06d.sst", num) }
 
 func (s *salvage) path(name string) string { return s.fs.PathJoin(s.dir, name) }
 
+// sizeOf is how long a file is; 0 if that is not known.
+func (s *salvage) sizeOf(name string) int64 {
+	info, err := s.fs.Stat(s.path(name))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // tableRanges reads which ranges a table removes, and reports whether the table can be
 // read.
 func (s *salvage) tableRanges(num uint64) (ok bool) {
 	name := tableName(num)
 	t, err := s.openTable(name)
 	if err != nil {
-		s.report.lost(name, 0, 0, "the table cannot be opened: %v", err)
+		s.report.lost(name, 0, s.sizeOf(name), "the table cannot be opened: %v", err)
 		return false
 	}
 	defer t.close()
@@ -226,7 +235,7 @@ func (s *salvage) logRanges(num uint64) bool {
 	})
 	switch {
 	case err != nil:
-		s.report.lost(name, 0, 0, "the log cannot be opened: %v", err)
+		s.report.lost(name, 0, s.sizeOf(name), "the log cannot be opened: %v", err)
 		return false
 	case s.marked && num == s.marks.log:
 		// What is after the expected end is what a crash left.
