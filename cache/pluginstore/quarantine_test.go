@@ -268,14 +268,15 @@ func TestKeyThatKillsAmongMany(t *testing.T) {
 	}
 }
 
-// A process that somebody kills again and again puts nothing into quarantine.
+// A process that somebody kills again and again while it serves puts nothing into
+// quarantine.
 func TestKillsBarNothing(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := &killers{}
 				f := &fakes{t: t, data: newData(t), make: func(p *fakePlug) { kind(p); k.poisoned(p) }}
-				s := openFake(t, Options{Restart: Restart{Failures: 1000}}, f.launch)
+				s := openFake(t, Options{Restart: Restart{Failures: 1000, MaxDelay: 200 * time.Millisecond}}, f.launch)
 				ctx, cancel := context.WithCancel(t.Context())
 				var callers sync.WaitGroup
 				for i := range 16 {
@@ -292,7 +293,11 @@ func TestKillsBarNothing(t *testing.T) {
 						}
 					})
 				}
-				for i := range 50 {
+				for i := range 20 {
+					for s.Status().State != Ready {
+						time.Sleep(10 * time.Millisecond)
+					}
+					// Each key has been answered once by then.
 					time.Sleep(time.Second + time.Duration(i)*7*time.Millisecond)
 					f.last().die()
 				}
