@@ -13,9 +13,10 @@ import (
 // tables yet. Pebble can do that itself, but who waits there cannot be told
 // that the disk is full.
 type backlog struct {
-	// queued is how many memtables wait to be written out. A batch that is too
-	// large for one is one of its own.
-	queued atomic.Int64
+	// begun is how many memtables were followed by another, and written how many
+	// of these are tables: the others wait. A batch that is too large for one is
+	// one of its own.
+	begun, written atomic.Int64
 	// heavy is set while there is such a batch among them.
 	heavy atomic.Bool
 	// large is held by who writes a large batch: one at a time.
@@ -30,15 +31,17 @@ const (
 )
 
 func (b *backlog) tooLong() bool {
-	queued := b.queued.Load()
+	queued := b.queued()
 	if queued <= 0 {
 		b.heavy.Store(false)
 	}
 	return queued >= queuedTables || b.heavy.Load()
 }
 
+func (b *backlog) queued() int64 { return b.begun.Load() - b.written.Load() }
+
 // bytes is about how much waits to be written out.
-func (b *backlog) bytes() int64 { return max(b.queued.Load(), 0) * tableSize }
+func (b *backlog) bytes() int64 { return max(b.queued(), 0) * tableSize }
 
 // awaitBacklog waits until a batch of size bytes may be written. The caller calls
 // done after a nil error.

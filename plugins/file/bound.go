@@ -215,7 +215,7 @@ func (b *bound) clear(ctx context.Context, prefix string) error {
 		}
 		w := b.s.newWriter(0)
 		err := func() error {
-			b.s.locks.acquireAll()
+			w.in = b.s.locks.acquireAll()
 			defer b.s.locks.releaseAll()
 			var keys []string
 			before := b.live

@@ -112,9 +112,27 @@ const childWriters = 4
 
 // childWrites writes until it is killed, and says a line for each write that
 // was acknowledged: "N KEY VALUE", where N counts up for each writer and VALUE
-// is what KEY holds since, "-" for nothing.
+// is what KEY holds since, "-" for nothing. Another reads their counters, and
+// says "read KEY VALUE" for each that it finds greater than before.
 func childWrites(s *Store, first int) {
 	var out sync.Mutex
+	go func() {
+		var last [childWriters]int
+		for n := 0; ; n++ {
+			w := n % childWriters
+			key := fmt.Sprintf("count-%d", w)
+			e, found, err := s.Get(context.Background(), key)
+			if err != nil || !found {
+				continue
+			}
+			if n, _ := strconv.Atoi(string(e.Value)); n > last[w] {
+				last[w] = n
+				out.Lock()
+				fmt.Println("read", key, n)
+				out.Unlock()
+			}
+		}
+	}()
 	for w := range childWriters {
 		go func() {
 			for n := first; ; n++ {

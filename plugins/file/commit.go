@@ -28,7 +28,9 @@ func (s *Store) update(ctx context.Context, keys []string, size int, fn func(*wr
 	defer done()
 	w := s.newWriter(size)
 	err = func() error {
-		held := s.locks.acquire(keys)
+		var held []int
+		w.keys = keys
+		held, w.in = s.locks.acquire(keys)
 		defer s.locks.release(held)
 		w.now = s.clock.Now().UnixMilli()
 		if err := fn(w); err != nil {
@@ -36,7 +38,16 @@ func (s *Store) update(ctx context.Context, keys []string, size int, fn func(*wr
 		}
 		return w.apply(pebble.Sync)
 	}()
-	return w.finish(err)
+	if err = w.finish(err); w.pending != nil || err != nil && !errors.Is(err, cache.ErrNotCounter) {
+		return err
+	}
+	// Nothing was written, which says what the keys hold.
+	for _, key := range keys {
+		if unsettled := s.settle(ctx, key); unsettled != nil {
+			return unsettled
+		}
+	}
+	return err
 }
 
 // writable returns why no write can be taken now, if so.
@@ -51,10 +62,11 @@ func (s *Store) writable() error {
 type writer struct {
 	s       *Store
 	batch   *pebble.Batch
-	now     int64 // Unix milliseconds
-	due     int64 // the first that was written of the index of expiry
-	losses  int64 // of the log, when the batch was applied
-	applied bool
+	now     int64         // Unix milliseconds
+	due     int64         // the first that was written of the index of expiry
+	keys    []string      // that it writes; none: all
+	in      []int         // the buckets of these, which are locked
+	pending *pendingWrite // nil: not applied
 
 	// With max_bytes: how the live bytes change, and what may not be evicted.
 	grow int64
@@ -138,7 +150,7 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	if err := w.s.writable(); err != nil {
 		return err
 	}
-	w.losses = w.s.files.losses.Load()
+	losses := w.s.files.losses.Load()
 	w.s.written.Store(true)
 	if w.s.bound != nil {
 		if err := w.s.bound.makeRoom(w); err != nil {
@@ -147,8 +159,13 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	}
 	var err error
 	if opts.Sync {
-		err = w.s.db.ApplyNoSyncWait(w.batch, opts)
-		w.applied = err == nil
+		p := &pendingWrite{keys: w.keys, in: w.in, losses: losses}
+		w.s.pending.begin(p)
+		if err = w.s.db.ApplyNoSyncWait(w.batch, opts); err == nil {
+			w.pending = p
+		} else {
+			w.s.pending.end(p, true)
+		}
 	} else {
 		err = w.s.db.Apply(w.batch, opts)
 	}
@@ -157,7 +174,7 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 	}
 	if w.batch.Empty() {
 		// Pebble kept its content, in place of a memtable.
-		w.s.backlog.queued.Add(1)
+		w.s.backlog.begun.Add(1)
 		w.s.backlog.heavy.Store(true)
 	}
 	if w.s.bound != nil {
@@ -171,23 +188,30 @@ func (w *writer) apply(opts *pebble.WriteOptions) error {
 
 // finish waits until what was applied is in the log. It holds no lock.
 func (w *writer) finish(err error) error {
-	if w.applied {
-		err = errors.Join(err, w.batch.SyncWait())
+	if w.pending == nil {
+		return wrap(errors.Join(err, w.batch.Close()))
 	}
+	unknown := w.sync()
+	w.s.pending.end(w.pending, unknown == nil)
 	err = errors.Join(err, w.batch.Close())
-	if err != nil {
-		return wrap(err)
+	if err == nil && unknown != nil {
+		err = fmt.Errorf("%w (whether this write is kept is unknown)", unknown)
 	}
-	if !w.applied {
-		return nil
+	return wrap(err)
+}
+
+// sync returns nil once what was applied is in the log.
+func (w *writer) sync() error {
+	if err := w.batch.SyncWait(); err != nil {
+		return err
 	}
 	// The log never fails in the eyes of pebble: see logFile.
-	err = w.s.writable()
-	if err == nil && w.losses != w.s.files.losses.Load() {
-		err = fmt.Errorf("file: the disk was full: make room under %s: %w", w.s.files.dir, cache.ErrUnavailable)
+	w.pending.tables = w.s.backlog.begun.Load() + 1
+	if err := w.s.writable(); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("%w (whether this write is kept is unknown)", err)
+	if w.pending.losses != w.s.files.losses.Load() {
+		return fmt.Errorf("file: the disk was full: make room under %s: %w", w.s.files.dir, cache.ErrUnavailable)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (s *Store) sweepKeys(page []dueKey) error {
 	}
 	w := s.newWriter(0)
 	err := func() error {
-		held := s.locks.acquire(keys)
+		held, _ := s.locks.acquire(keys)
 		defer s.locks.release(held)
 		w.now = s.clock.Now().UnixMilli()
 		if _, err := s.removeExpired(w, page); err != nil {

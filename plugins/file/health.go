@@ -60,10 +60,10 @@ func (h *health) listener(b *backlog) *pebble.EventListener {
 			h.fail("a file is damaged", fmt.Errorf("%s: %w", info.Path, info.Details))
 		},
 		// Each memtable but the first comes with a log.
-		WALCreated: func(pebble.WALCreateInfo) { b.queued.Add(1) },
+		WALCreated: func(pebble.WALCreateInfo) { b.begun.Add(1) },
 		FlushEnd: func(info pebble.FlushInfo) {
 			if info.Err == nil {
-				b.queued.Add(int64(-info.Input))
+				b.written.Add(int64(info.Input))
 			}
 		},
 	}

@@ -14,11 +14,16 @@ import (
 type acknowledged struct {
 	last   [childWriters]int // the last write of each writer
 	values map[string]string // "-": nothing
+	read   map[string]int    // counters, acknowledged or not
 }
 
 func (a *acknowledged) take(t *testing.T, line string) {
 	t.Helper()
 	f := strings.Fields(line)
+	if f[0] == "read" && len(f) == 3 {
+		a.read[f[1]], _ = strconv.Atoi(f[2])
+		return
+	}
 	n, err := strconv.Atoi(f[0])
 	if err != nil || len(f) != 3 {
 		t.Fatalf("the child says %q", line)
@@ -65,6 +70,11 @@ func (a *acknowledged) check(t *testing.T, s *Store, first int) {
 		}
 		a.values[key] = got
 	}
+	for key, n := range a.read {
+		if got, _ := strconv.Atoi(a.values[key]); got < n {
+			t.Errorf("%s was read as %d before the kill, and is %s", key, n, a.values[key])
+		}
+	}
 }
 
 // The moment after it was acknowledged, a write outlives this process, in
@@ -80,7 +90,7 @@ func TestKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			a := &acknowledged{values: map[string]string{}}
+			a := &acknowledged{values: map[string]string{}, read: map[string]int{}}
 			for cycle := range cycles {
 				first := (cycle + 1) * 1_000_000
 				child := startChild(t, "write", dir, settings, fmt.Sprintf("%s=%d", childFirst, first))

@@ -38,15 +38,20 @@ func newLocks(n int) *locks {
 	return &locks{seed: maphash.MakeSeed(), stripes: make([]stripe, n), acquired: func(string) {}, acquiredAll: func() {}}
 }
 
-func (l *locks) stripe(key string) int {
-	return int(maphash.String(l.seed, key) % uint64(len(l.stripes)))
+func (l *locks) bucket(key string) int {
+	return int(maphash.String(l.seed, key) % buckets)
 }
 
-// acquire locks keys, always in the same order, and returns what release takes.
-func (l *locks) acquire(keys []string) []int {
-	held := make([]int, len(keys))
+// stripe is the stripe of a bucket.
+func (l *locks) stripe(bucket int) int { return bucket % len(l.stripes) }
+
+// acquire locks keys, always in the same order, and returns what release takes,
+// and the buckets of the keys.
+func (l *locks) acquire(keys []string) (held, in []int) {
+	held, in = make([]int, len(keys)), make([]int, len(keys))
 	for i, key := range keys {
-		held[i] = l.stripe(key)
+		in[i] = l.bucket(key)
+		held[i] = l.stripe(in[i])
 	}
 	if len(held) > 1 {
 		slices.Sort(held)
@@ -58,7 +63,7 @@ func (l *locks) acquire(keys []string) []int {
 	for _, key := range keys {
 		l.acquired(key)
 	}
-	return held
+	return held, in
 }
 
 func (l *locks) release(held []int) {
@@ -67,12 +72,17 @@ func (l *locks) release(held []int) {
 	}
 }
 
-// acquireAll locks every key there is.
-func (l *locks) acquireAll() {
+// acquireAll locks every key there is, and returns all buckets.
+func (l *locks) acquireAll() (in []int) {
 	for i := range l.stripes {
 		l.stripes[i].lock()
 	}
 	l.acquiredAll()
+	in = make([]int, buckets)
+	for b := range in {
+		in[b] = b
+	}
+	return in
 }
 
 func (l *locks) releaseAll() {
@@ -89,7 +99,7 @@ type glimpse struct {
 
 // look takes a glimpse of the lock of key.
 func (l *locks) look(key string) glimpse {
-	s := &l.stripes[l.stripe(key)]
+	s := &l.stripes[l.stripe(l.bucket(key))]
 	return glimpse{s, s.changes.Load()}
 }
 

@@ -217,7 +217,8 @@ func (s *Store) openPebble(dir string, exists bool) (db *pebble.DB, err error) {
 	defer s.files.opening.Store(false)
 	s.backlog.large = make(chan struct{}, 1)
 	db, err = pebble.Open(dir, o)
-	s.backlog.queued.Store(0)
+	s.backlog.begun.Store(0)
+	s.backlog.written.Store(0)
 	if failure := s.health.failure(); failure != nil && err == nil {
 		err, db = errors.Join(failure, db.Close()), nil
 	}

@@ -71,11 +71,17 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 	}
 	seen := s.locks.look(key)
 	r, found, release, err := s.lookup(key)
-	if err != nil || !found {
+	if err != nil {
 		return cache.Entry{}, false, err
+	}
+	if !found {
+		return cache.Entry{}, false, s.settle(ctx, key)
 	}
 	e := r.entry()
 	release()
+	if err := s.settle(ctx, key); err != nil {
+		return cache.Entry{}, false, err
+	}
 	s.hot.add(key, e, seen)
 	return s.live(e)
 }
@@ -132,7 +138,7 @@ func (s *Store) getCold(ctx context.Context, keys []string, places []int, found 
 	if err != nil {
 		return err
 	}
-	for n, i := range places {
+	for _, i := range places {
 		var r record
 		var ok bool
 		if err = ctx.Err(); err != nil {
@@ -143,10 +149,20 @@ func (s *Store) getCold(ctx context.Context, keys []string, places []int, found 
 		}
 		if ok {
 			found[i] = cache.Lookup{Entry: r.entry(), Found: true}
+		}
+	}
+	if err = errors.Join(err, k.close()); err != nil {
+		return err
+	}
+	for n, i := range places {
+		if err := s.settle(ctx, keys[i]); err != nil {
+			return err
+		}
+		if found[i].Found {
 			s.hot.add(keys[i], found[i].Entry, seen[n])
 		}
 	}
-	return errors.Join(err, k.close())
+	return nil
 }
 
 // How many keys a page of a scan holds, and about how many bytes.
@@ -205,6 +221,11 @@ func (s *Store) page(ctx context.Context, from, end []byte) ([]string, error) {
 		}
 		return len(keys) < pageKeys && size < pageBytes, err
 	})
+	for _, key := range keys {
+		if err == nil {
+			err = s.await(ctx, key)
+		}
+	}
 	return keys, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -34,8 +35,25 @@ func newSmallDisk(dir string, capacity int64) *smallDisk {
 func (d *smallDisk) clone() *smallDisk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
-	return &smallDisk{FS: now, dir: d.dir, capacity: d.capacity, foreign: d.foreign, greedy: d.greedy}
+	return &smallDisk{FS: d.without(100), dir: d.dir, capacity: d.capacity, foreign: d.foreign, greedy: d.greedy}
+}
+
+// without returns what is there but for what was not synced, of which so many
+// percent are there.
+func (d *smallDisk) without(percent int) *vfs.MemFS {
+	return d.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(0, 0))})
+}
+
+// crash returns a disk with what it leaves of this one, in another directory.
+func (d *smallDisk) crash(t *testing.T, percent int, dir string) *smallDisk {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left := d.without(percent)
+	if ok, err := vfs.Clone(left, left, d.dir, dir); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	return &smallDisk{FS: left, dir: dir, capacity: d.capacity}
 }
 
 // freeLocked is what is free. It counts all there is: the files are few.

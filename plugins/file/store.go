@@ -42,6 +42,7 @@ type Store struct {
 	expiry  expiry
 	garbage garbage
 	backlog backlog
+	pending pending
 	written atomic.Bool // anything, since it was opened
 
 	stop    context.CancelFunc

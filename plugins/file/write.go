@@ -91,7 +91,7 @@ func (s *Store) Clear(ctx context.Context, prefix string) error {
 	err := func() error {
 		// No write may be between its reading and its writing meanwhile: it
 		// would bring back what is cleared.
-		s.locks.acquireAll()
+		w.in = s.locks.acquireAll()
 		defer s.locks.releaseAll()
 		if err := s.clearRange(w, prefix); err != nil {
 			return err
