@@ -19,7 +19,9 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 		if r.bridge != nil {
 			return r.bridge.get(ctx, key)
 		}
-		if ok, err := r.pass(ctx, key); err != nil {
+		if ok, err := r.pass(ctx, key); s.isStuck(ctx, r, err) {
+			continue
+		} else if err != nil {
 			return cache.Entry{}, false, err
 		} else if !ok {
 			continue
@@ -66,7 +68,9 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]cache.Lookup, err
 			}
 			return found, nil
 		}
-		if ok, err := r.passKeys(ctx, keys); err != nil {
+		if ok, err := r.passKeys(ctx, keys); s.isStuck(ctx, r, err) {
+			continue
+		} else if err != nil {
 			return nil, err
 		} else if !ok {
 			continue
@@ -139,7 +143,9 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			return err
 		}
 		if r.bridge == nil {
-			if ok, err := r.passWrites(ctx, writes); err != nil {
+			if ok, err := r.passWrites(ctx, writes); s.isStuck(ctx, r, err) {
+				continue
+			} else if err != nil {
 				return err
 			} else if !ok {
 				continue // the route is another by now
@@ -154,7 +160,7 @@ func (s *Store) write(ctx context.Context, writes []keyEntry, send func(cache.St
 			}
 			if ok, err := r.begin(ctx, writes); err != nil || !ok {
 				turn.giveUp()
-				if err != nil {
+				if err != nil && !s.isStuck(ctx, r, err) {
 					return err
 				}
 				continue

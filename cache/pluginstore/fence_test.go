@@ -156,6 +156,60 @@ func TestWriteToAFrozenProcessGoesToMemory(t *testing.T) {
 	})
 }
 
+// So does one that waited for the call before it, at a fence or for its turn.
+func TestCallBehindAFrozenProcessGoesToMemory(t *testing.T) {
+	for _, durable := range []bool{false, true} {
+		for name, call := range map[string]func(context.Context, *Store) error{
+			"Set":     func(ctx context.Context, s *Store) error { return s.Set(ctx, "k", entry("w")) },
+			"SetMany": func(ctx context.Context, s *Store) error { return s.SetMany(ctx, []cache.Item{{Key: "k"}, {Key: "l"}}) },
+			"Get":     func(ctx context.Context, s *Store) error { _, _, err := s.Get(ctx, "k"); return err },
+			"GetMany": func(ctx context.Context, s *Store) error { _, err := s.GetMany(ctx, []string{"k", "l"}); return err },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakes{t: t, data: newData(t)}
+				f.making(func(p *fakePlug) { p.known.Durable = durable })
+				s := openFake(t, Options{Restart: Restart{MinDelay: time.Hour, MaxDelay: time.Hour}}, f.launch)
+				p := f.last()
+				p.wire.hold("Set", "k", false)
+				p.wire.hold("SetMany", "k", false)
+				soon, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if err := s.Set(soon, "k", entry("v")); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("the first write: %v", err)
+				}
+				waits := async(func() error { return call(t.Context(), s) })
+				time.Sleep(shared.CallTimeout - time.Millisecond)
+				p.answer(silent)
+				p.wire.hold("Get", anyKey, false)
+				if err := <-waits; err != nil {
+					t.Errorf("%s, durable: %v: %v", name, durable, err)
+				}
+				if !isDead(p) {
+					t.Error("the process lives")
+				}
+			})
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakes{t: t, data: newData(t)}
+				f.making(func(p *fakePlug) { p.known.Durable = durable })
+				s := openFake(t, Options{Restart: Restart{MinDelay: time.Hour, MaxDelay: time.Hour}}, f.launch)
+				p := f.last()
+				p.answer(silent)
+				for _, op := range []string{"Set", "SetMany", "Get", "GetMany"} {
+					p.wire.hold(op, anyKey, false)
+				}
+				first := async(func() error { return s.Set(t.Context(), "k", entry("v")) })
+				synctest.Wait()
+				if err := call(t.Context(), s); err != nil {
+					t.Errorf("%s at once, durable: %v: %v", name, durable, err)
+				}
+				if err := <-first; err != nil {
+					t.Errorf("the first: %v", err)
+				}
+			})
+		}
+	}
+}
+
 // A read without an answer is an outage and no miss, and ends no process; but the
 // process's health is asked for.
 func TestReadWithoutAnswerFailsAlone(t *testing.T) {

@@ -91,9 +91,12 @@ func (r *route) awaitTurn(ctx context.Context, busy <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return fmt.Errorf("%w: another write of the key is under way, and has been for %v", cache.ErrUnavailable, shared.CallTimeout)
+		return fmt.Errorf("%w, and has been for %v", errBusy, shared.CallTimeout)
 	}
 }
+
+// errBusy: a call waits for its turn at the key. It wraps cache.ErrUnavailable.
+var errBusy = fmt.Errorf("%w: another write of the key is under way", cache.ErrUnavailable)
 
 // writesKey reports whether key is among the writes.
 func writesKey(writes []keyEntry, key string) bool {

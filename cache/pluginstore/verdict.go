@@ -67,6 +67,12 @@ func (s *Store) slowOrDead(ctx context.Context, r *route) (dead bool) {
 	}
 }
 
+// isStuck reports whether a call waited too long for another one on its key, and
+// the process that has that is dead: memory takes the call.
+func (s *Store) isStuck(ctx context.Context, r *route, err error) bool {
+	return (errors.Is(err, ErrInDoubt) || errors.Is(err, errBusy)) && s.slowOrDead(ctx, r)
+}
+
 func isDead(p plug) bool {
 	select {
 	case <-p.died():
