@@ -148,7 +148,9 @@ func (b *bridge) delay() time.Duration {
 		b.turn = now
 	}
 	delay := b.turn.Sub(now)
-	b.turn = b.turn.Add(b.pace)
+	if b.turn = b.turn.Add(b.pace); b.turn.Sub(now) > longestWait {
+		b.turn = now.Add(longestWait)
+	}
 	return delay
 }
 

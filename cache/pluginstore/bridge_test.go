@@ -172,7 +172,7 @@ func TestReplayOfAHostThatWritesFaster(t *testing.T) {
 			b.end()
 		}
 		writing.Wait()
-		if longest > 2*gateLimit {
+		if longest > 2*gateLimits*gateShare {
 			t.Errorf("a write waited for %v", longest)
 		}
 		t.Logf("%d calls; no write waited for more than %v", calls, longest)
@@ -193,7 +193,7 @@ func TestGateOfASlowPlugin(t *testing.T) {
 		for i := 0; ; i++ {
 			began := time.Now()
 			ok, err := b.write(t.Context(), fmt.Sprint(i%400), nil)
-			if waited := time.Since(began); err != nil || waited > 2*gateLimit {
+			if waited := time.Since(began); err != nil || waited > 2*gateLimits*gateShare {
 				t.Errorf("a write waited for %v, %v", waited, err)
 			}
 			if !ok {

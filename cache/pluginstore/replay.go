@@ -15,15 +15,21 @@ import (
 )
 
 const (
-	// replayBatch is how many writes are told to the plugin in one step.
+	// replayBatch is how many writes are told to the plugin in one step, and
+	// slowBatch how many at least to one that is slow.
 	replayBatch = 512
+	slowBatch   = 32
 	// replayAtOnce is how many are told at a time to a plugin that takes no
 	// batches.
 	replayAtOnce = 16
 	// gateShare is how long the writes that are told behind the gate should
-	// take; whatever they take, it opens after gateLimit.
-	gateShare = 50 * time.Millisecond
-	gateLimit = 250 * time.Millisecond
+	// take at first. Whatever they take, it opens after gateLimits times that.
+	gateShare  = 50 * time.Millisecond
+	gateLimits = 5
+	// longestWait is how long a write waits at most, at the gate or for its turn.
+	longestWait = 2 * time.Second
+	// longBatch is how long a batch should take: it is set aside after slowTelling.
+	longBatch = slowTelling / 2
 )
 
 // replay tells the store all that was written while its plugin was down, and
@@ -37,7 +43,8 @@ const (
 func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, serve func()) error {
 	defer b.finish()
 	first := b.size().Entries
-	var each time.Duration // that a write takes; 0: not known yet
+	left := first
+	speed := speed{share: gateShare, size: replayBatch}
 	// What is told and not answered when the replay ends goes on, unless it failed.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &teller{bridge: b, send: func(batch []keyWrite) error { return send(life, store, batch, exclusive) }}
@@ -51,7 +58,13 @@ func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, 
 			return fail("the plugin's store could not be cleared", err)
 		}
 		patient := t.patient()
-		batch := b.next(each, told >= first, patient)
+		before := left
+		left = b.size().Entries
+		behind := told > 0 && (told >= first || left > first)
+		if behind && left >= before && speed.share < longestWait {
+			speed.share *= 2 // it gets no closer to the end
+		}
+		batch := b.next(speed, behind, patient)
 		began := time.Now()
 		answered, err := t.tell(ctx, batch)
 		if err != nil {
@@ -68,7 +81,7 @@ func (b *bridge) replay(ctx context.Context, store cache.Store, exclusive bool, 
 			}
 		}
 		if told += len(batch); len(batch) > 0 {
-			each = time.Since(began) / time.Duration(len(batch))
+			speed.told(len(batch), time.Since(began), answered)
 		}
 	}
 }
@@ -92,24 +105,21 @@ func (b *bridge) clear(ctx context.Context, store cache.Store) error {
 	return err
 }
 
-// next returns the writes to be told next, each of which takes so long. The
-// gate closes before the last of them, unless others are still waited for. When as many were told as there were at
-// first and it is not the end, the host writes faster than the plugin is told:
-// it is slowed to half the plugin's speed.
-func (b *bridge) next(each time.Duration, behind, patient bool) []keyWrite {
+// next returns the writes to be told next, to a plugin of that speed. The gate
+// closes before the last of them, unless others are still waited for. A host that
+// writes faster than the plugin is told, which is behind then, is slowed to half the
+// plugin's speed.
+func (b *bridge) next(speed speed, behind, patient bool) []keyWrite {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	last := replayBatch
-	if each > 0 {
-		last = int(max(1, min(replayBatch, gateShare/each)))
-	}
+	left := len(b.journal.writes) - len(b.aside)
 	switch {
-	case len(b.journal.writes)-len(b.aside) <= last && b.gate == nil && !patient:
+	case left <= speed.size && speed.of(left) <= speed.share && b.gate == nil && !patient:
 		gate := make(chan struct{})
 		b.gate = gate
-		time.AfterFunc(gateLimit, func() { b.open(gate) })
+		time.AfterFunc(speed.limit(), func() { b.open(gate) })
 	case behind:
-		b.pace = 2 * each
+		b.pace = 2 * speed.each()
 	}
 	now := time.Now()
 	for _, key := range b.quarantine.barred() {
@@ -118,7 +128,7 @@ func (b *bridge) next(each time.Duration, behind, patient bool) []keyWrite {
 		}
 	}
 	isAside := func(key string) bool { _, ok := b.aside[key]; return ok }
-	b.telling = b.journal.take(last, now, func(key string) bool { return isAside(key) || b.quarantine.knows(key) })
+	b.telling = b.journal.take(speed.size, now, func(key string) bool { return isAside(key) || b.quarantine.knows(key) })
 	if len(b.telling) == 0 {
 		b.telling = b.journal.take(1, now, isAside)
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/harpia-go/harpia/cache"
 )
@@ -35,6 +38,76 @@ func TestReplayUnderWriters(t *testing.T) {
 					t.Fatalf("the seed was %d", seed)
 				}
 			}
+		})
+	}
+}
+
+// slowStore takes some time for each call and some for each key.
+type slowStore struct {
+	*cache.Memory
+	call, key time.Duration
+}
+
+func (s slowStore) SetMany(ctx context.Context, items []cache.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	time.Sleep(s.call + time.Duration(len(items))*s.key)
+	return s.Memory.SetMany(ctx, items)
+}
+
+// A replay to a slow plugin ends, though writers write all the time, and slows none
+// of them for long: be it that each write takes its time, or each batch does,
+// however small.
+func TestReplayToASlowPluginEnds(t *testing.T) {
+	const writers, written = 8, 3000
+	for name, slow := range map[string]slowStore{
+		"batches take 1.5 s":        {call: 1500 * time.Millisecond},
+		"batches take 0.3 s":        {call: 300 * time.Millisecond, key: time.Millisecond},
+		"writes take 10 ms":         {key: 10 * time.Millisecond},
+		"writes take 20 us":         {key: 20 * time.Microsecond},
+		"batches take 20 ms":        {call: 20 * time.Millisecond},
+		"batches take 0.1 s, at 16": {call: 100 * time.Millisecond, key: 6 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBridge(1, JournalLimits{Entries: 1 << 20, Bytes: 1 << 30}, true, true, 1<<20)
+			slow.Memory = newData(t)
+			for k := range written {
+				if _, err := b.write(t.Context(), fmt.Sprint("old ", k), &cache.Entry{Value: []byte("v")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			began := time.Now()
+			longest := make([]time.Duration, writers)
+			var all sync.WaitGroup
+			for w := range writers {
+				all.Go(func() {
+					for n, served := 0, false; !served; n++ {
+						before := time.Now()
+						ok, err := b.write(t.Context(), fmt.Sprint(w, " ", n), &cache.Entry{Value: []byte("v")})
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						served = !ok
+						longest[w] = max(longest[w], time.Since(before))
+						time.Sleep(10 * time.Millisecond)
+					}
+				})
+			}
+			if err := b.replay(t.Context(), slow, true, func() {}); err != nil {
+				t.Error(err)
+			}
+			took := time.Since(began)
+			all.Wait()
+			b.end()
+			if took > 2*time.Minute {
+				t.Errorf("%s: the replay took %v", name, took)
+			}
+			if most := slices.Max(longest); most > 2*longestWait {
+				t.Errorf("%s: a write waited for %v", name, most)
+			}
+			t.Logf("%s: the replay took %v, and a write %v at most", name, took, slices.Max(longest))
 		})
 	}
 }
