@@ -63,7 +63,7 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) (found
 
 // Clear implements cache.Clearer.
 func (s *Store) Clear(ctx context.Context, prefix string) error {
-	return s.only(ctx, cache.CanClear, onAllKeys, func(to cache.Store) error {
+	return s.only(ctx, cache.CanClear, onPrefix(prefix), func(to cache.Store) error {
 		return s.quarantine.clearing(ctx, func() error {
 			err := cache.Clear(ctx, to, prefix)
 			if err == nil {
@@ -131,23 +131,42 @@ type counted struct {
 	enter   func(*inFlight) (bool, <-chan struct{}) // see inFlight.begin
 	leave   func(*inFlight)
 	abandon func(*route)
-	// key is fenced if there is no answer; "": none is.
+	// fence keeps others from what the call may still do if it failed without an
+	// answer.
+	fence func(r *route, err error)
+	// key is what the call is on; "": not one key.
 	key string
 	// again: it is made again if it certainly was not sent.
 	again bool
 }
 
 var (
-	onAllKeys = counted{
+	onNoKey = counted{
+		pass:    unfenced,
+		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.enter(), nil },
+		leave:   (*inFlight).leave,
+		fence:   func(*route, error) {},
+		abandon: func(*route) {},
+	}
+	notCounted = counted{
+		pass:    unfenced,
+		enter:   func(*inFlight) (bool, <-chan struct{}) { return true, nil },
+		leave:   func(*inFlight) {},
+		fence:   func(*route, error) {},
+		abandon: func(*route) {},
+	}
+)
+
+func onPrefix(prefix string) counted {
+	return counted{
 		// What a fence stands for must not be done after the call.
 		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, r.inFlight.fences.oldest) },
 		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.beginAll(), nil },
 		leave:   (*inFlight).endAll,
-		abandon: func(r *route) { r.inFlight.abandonAll() },
+		fence:   func(r *route, err error) { r.inFlight.fences.raiseAll(err, prefix) },
+		abandon: func(*route) {},
 	}
-	onNoKey    = counted{pass: unfenced, enter: func(f *inFlight) (bool, <-chan struct{}) { return f.enter(), nil }, leave: (*inFlight).leave, abandon: func(*route) {}}
-	notCounted = counted{pass: unfenced, enter: func(*inFlight) (bool, <-chan struct{}) { return true, nil }, leave: func(*inFlight) {}, abandon: func(*route) {}}
-)
+}
 
 // keys are those that the call is on, if they are known.
 func (c *counted) keys() []string {
@@ -164,6 +183,7 @@ func onKey(key string) counted {
 		pass:    func(ctx context.Context, r *route) (bool, error) { return r.pass(ctx, key) },
 		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.begin(key, nil) },
 		leave:   func(f *inFlight) { f.end(key) },
+		fence:   func(r *route, err error) { r.fence(err, key) },
 		abandon: func(r *route) { r.abandon([]keyEntry{{key: key}}) },
 		key:     key,
 		again:   true,
@@ -225,8 +245,8 @@ func (s *Store) only(ctx context.Context, need cache.Capability, count counted, 
 func (s *Store) once(ctx context.Context, r *route, count counted, call func(cache.Store) error) (*doubt, error) {
 	defer count.leave(r.inFlight)
 	err := call(r.plug.store())
-	if err != nil && count.key != "" {
-		r.fence(err, count.key)
+	if err != nil {
+		count.fence(r, err)
 	}
 	switch {
 	case err == nil:

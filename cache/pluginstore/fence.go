@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,9 @@ import (
 	"github.com/harpia-go/harpia/shared"
 )
 
-// ErrInDoubt: an earlier call on the key was given up, and the plugin has not
-// answered it yet: it may still be done. It wraps cache.ErrUnavailable.
+// ErrInDoubt: an earlier call on the key, or a Clear of it, was given up, and the
+// plugin has not answered that yet: it may still be done. It wraps
+// cache.ErrUnavailable.
 var ErrInDoubt = fmt.Errorf("%w: a call on the key was given up, and the plugin has not answered it yet", cache.ErrUnavailable)
 
 // fences keep later calls from the keys of calls that the plugin has not answered
@@ -24,15 +26,18 @@ var ErrInDoubt = fmt.Errorf("%w: a call on the key was given up, and the plugin 
 // plugin. A fence falls when the plugin answers, and the fences of a process end
 // with it.
 type fences struct {
-	// count is how many keys are fenced. While it is 0, which is nearly always, a
+	// count is how many keys and prefixes are fenced. While it is 0, which is nearly always, a
 	// call pays for one read of it.
 	count atomic.Int64
 
-	// fell is called with each key that has no fence any more.
-	fell func(key string)
+	// fell is called with each key that has no fence any more, and clears when a
+	// Clear is fenced off (1) and when it is not any more (-1).
+	fell   func(key string)
+	clears func(int)
 
-	mu   sync.Mutex
-	keys map[string]*fence
+	mu       sync.Mutex
+	keys     map[string]*fence
+	prefixes map[string]*fence // of the keys that begin so
 }
 
 type fence struct {
@@ -53,14 +58,46 @@ func (f *fences) raise(err error, keys []string) bool {
 		f.keys = make(map[string]*fence)
 	}
 	for _, key := range keys {
-		k := f.keys[key]
-		if k == nil {
-			k = &fence{since: time.Now(), down: make(chan struct{})}
-			f.keys[key] = k
-			f.count.Add(1)
-		}
-		k.calls++
+		f.begin(f.keys, key)
 	}
+	return true
+}
+
+// raiseAll is raise for a Clear of a prefix. What is written under one of its keys
+// meanwhile would be gone with what is cleared.
+func (f *fences) raiseAll(err error, prefix string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !shared.OnAnswer(err, func() { f.lowerAll(prefix) }) {
+		return
+	}
+	if f.prefixes == nil {
+		f.prefixes = make(map[string]*fence)
+	}
+	f.begin(f.prefixes, prefix)
+	f.clears(1)
+}
+
+// begin adds a call to a fence; f.mu is held.
+func (f *fences) begin(fenced map[string]*fence, name string) {
+	k := fenced[name]
+	if k == nil {
+		k = &fence{since: time.Now(), down: make(chan struct{})}
+		fenced[name] = k
+		f.count.Add(1)
+	}
+	k.calls++
+}
+
+// end takes a call from a fence, and reports whether it has fallen; f.mu is held.
+func (f *fences) end(fenced map[string]*fence, name string) bool {
+	k := fenced[name]
+	if k.calls--; k.calls > 0 {
+		return false
+	}
+	delete(fenced, name)
+	f.count.Add(-1)
+	close(k.down)
 	return true
 }
 
@@ -69,22 +106,33 @@ func (f *fences) lower(keys []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, key := range keys {
-		k := f.keys[key]
-		if k.calls--; k.calls > 0 {
-			continue
+		if f.end(f.keys, key) {
+			f.fell(key)
 		}
-		delete(f.keys, key)
-		f.count.Add(-1)
-		f.fell(key)
-		close(k.down)
 	}
 }
 
-// of returns the fence of key, or nil.
+// lowerAll is lower for a Clear.
+func (f *fences) lowerAll(prefix string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.end(f.prefixes, prefix)
+	f.clears(-1)
+}
+
+// of returns a fence that stands before key, or nil.
 func (f *fences) of(key string) *fence {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.keys[key]
+	if k := f.keys[key]; k != nil {
+		return k
+	}
+	for prefix, k := range f.prefixes {
+		if strings.HasPrefix(key, prefix) {
+			return k
+		}
+	}
+	return nil
 }
 
 // oldest returns the fence that has stood longest, or nil.
@@ -95,9 +143,11 @@ func (f *fences) oldest() *fence {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var oldest *fence
-	for _, k := range f.keys {
-		if oldest == nil || k.since.Before(oldest.since) {
-			oldest = k
+	for _, fenced := range []map[string]*fence{f.keys, f.prefixes} {
+		for _, k := range fenced {
+			if oldest == nil || k.since.Before(oldest.since) {
+				oldest = k
+			}
 		}
 	}
 	return oldest

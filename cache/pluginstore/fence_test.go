@@ -70,6 +70,58 @@ func TestSlowWriteFailsAlone(t *testing.T) {
 	}
 }
 
+// A Clear that takes too long may still remove what is written after it: its keys
+// are fenced, and no others.
+func TestSlowClearFailsAlone(t *testing.T) {
+	for _, durable := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, data: newData(t)}
+			f.making(func(p *fakePlug) { p.known.Durable = durable })
+			s := openFake(t, Options{}, f.launch)
+			put(t, s, "a:1", "old")
+			put(t, s, "b:1", "v")
+			held := f.last().wire.hold("Clear", "a:", false)
+			if err := s.Clear(t.Context(), "a:"); !errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), "unknown") {
+				t.Errorf("the slow Clear: %v", err)
+			}
+			for name, call := range map[string]func() error{
+				"Set":       func() error { return s.Set(t.Context(), "a:1", entry("lost")) },
+				"SetMany":   func() error { return s.SetMany(t.Context(), []cache.Item{{Key: "a:2"}}) },
+				"Increment": func() error { _, _, err := s.Increment(t.Context(), "a:3", 1, time.Time{}); return err },
+				"Get":       func() error { _, _, err := s.Get(t.Context(), "a:1"); return err },
+				"Clear":     func() error { return s.Clear(t.Context(), "") },
+			} {
+				if err := call(); !errors.Is(err, ErrInDoubt) {
+					t.Errorf("%s of a key that may be cleared: %v", name, err)
+				}
+			}
+			put(t, s, "b:1", "w")
+			finds(t, s, "b:1", "w")
+			waits := async(func() error { return s.Set(t.Context(), "a:1", entry("new")) })
+			synctest.Wait()
+			f.last().wire.release(held)
+			if err := errorOf(t, waits); err != nil {
+				t.Error(err)
+			}
+			finds(t, s, "a:1", "new")
+			if n := s.route.Load().inFlight.fences.count.Load(); n != 0 {
+				t.Errorf("%d fences stand", n)
+			}
+			// Of what is written from now on a death leaves no doubt.
+			f.last().wire.hold("Set", "a:1", false)
+			last := async(func() error { return s.Set(t.Context(), "a:1", entry("last")) })
+			synctest.Wait()
+			f.last().die()
+			if err := errorOf(t, last); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Second)
+			serves(t, s, 2)
+			finds(t, s, "a:1", "last")
+		})
+	}
+}
+
 // The end of a caller's context fences the key as well.
 func TestNothingOvertakesAWriteThatWasGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (v *victims) close() []string {
 type stripe struct {
 	mu     sync.Mutex
 	closed bool
-	clears int // calls in flight that write to any key
+	clears int // calls that write to any key and are in flight, or were given up and are fenced off
 	keys   map[string]keyInFlight
 	// adrift counts the keys that were only kept for their abandoned writes;
 	// past abandonedKeys all keys are taken for such.
@@ -80,7 +80,7 @@ func newInFlight(oneByOne bool) *inFlight {
 	for i := range f.stripes {
 		f.stripes[i].keys = make(map[string]keyInFlight)
 	}
-	f.fences.fell = f.answered
+	f.fences.fell, f.fences.clears = f.answered, f.clearsAdrift
 	return f
 }
 
@@ -148,12 +148,13 @@ func (f *inFlight) answered(key string) {
 	delete(s.keys, key)
 }
 
-// abandonAll is abandon for a call that may write to any key.
-func (f *inFlight) abandonAll() {
+// clearsAdrift counts calls that may write to any key and were given up, but are
+// not answered: a write that begins meanwhile overlaps with them.
+func (f *inFlight) clearsAdrift(n int) {
 	for i := range f.stripes {
 		s := &f.stripes[i]
 		s.mu.Lock()
-		s.all = true
+		s.clears += n
 		s.mu.Unlock()
 	}
 }
