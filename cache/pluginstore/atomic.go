@@ -160,7 +160,7 @@ var (
 func onPrefix(prefix string) counted {
 	return counted{
 		// What a fence stands for must not be done after the call.
-		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, r.inFlight.fences.oldest) },
+		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, (*fences).oldest) },
 		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.beginAll(), nil },
 		leave:   (*inFlight).endAll,
 		fence:   func(r *route, err error) { r.inFlight.fences.raiseAll(err, prefix) },

@@ -116,6 +116,8 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 		}
 		switch {
 		case old == nil:
+		case old.plug != nil && old.inFlight != nil:
+			next.retiring = &retiring{old.inFlight, old.plug.died()}
 		case old.bridge != nil:
 			return s.serveAfter(ctx, old, p, func() { s.switchTo(nil, next, &info) })
 		case old.doubts != nil:

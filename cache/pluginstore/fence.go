@@ -168,20 +168,26 @@ func (k *fence) err() error {
 // pass waits until no fence stands before a call on the key. It reports false if
 // r is not the route any more.
 func (r *route) pass(ctx context.Context, key string) (bool, error) {
-	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+	if !r.isFenced() {
 		return true, nil
 	}
-	return r.passAll(ctx, func() *fence { return r.inFlight.fences.of(key) })
+	return r.passAll(ctx, func(f *fences) *fence { return f.of(key) })
+}
+
+// isFenced reports whether any fence stands before calls.
+func (r *route) isFenced() bool {
+	return r.inFlight != nil && (r.inFlight.fences.count.Load() > 0 ||
+		r.retiring != nil && r.retiring.inFlight.fences.count.Load() > 0 && !isClosed(r.retiring.ended))
 }
 
 // passWrites is pass for a batch.
 func (r *route) passWrites(ctx context.Context, writes []keyEntry) (bool, error) {
-	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+	if !r.isFenced() {
 		return true, nil
 	}
-	return r.passAll(ctx, func() *fence {
+	return r.passAll(ctx, func(f *fences) *fence {
 		for _, w := range writes {
-			if k := r.inFlight.fences.of(w.key); k != nil {
+			if k := f.of(w.key); k != nil {
 				return k
 			}
 		}
@@ -191,12 +197,12 @@ func (r *route) passWrites(ctx context.Context, writes []keyEntry) (bool, error)
 
 // passKeys is pass for a batch of reads.
 func (r *route) passKeys(ctx context.Context, keys []string) (bool, error) {
-	if r.inFlight == nil || r.inFlight.fences.count.Load() == 0 {
+	if !r.isFenced() {
 		return true, nil
 	}
-	return r.passAll(ctx, func() *fence {
+	return r.passAll(ctx, func(f *fences) *fence {
 		for _, key := range keys {
-			if k := r.inFlight.fences.of(key); k != nil {
+			if k := f.of(key); k != nil {
 				return k
 			}
 		}
@@ -204,18 +210,23 @@ func (r *route) passKeys(ctx context.Context, keys []string) (bool, error) {
 	})
 }
 
-// passAll waits until stands returns nil, as long as ctx lets it and
-// shared.CallTimeout at most.
-func (r *route) passAll(ctx context.Context, stands func() *fence) (bool, error) {
+// passAll waits until stands, which returns one of some fences, returns nil, as long
+// as ctx lets it and shared.CallTimeout at most.
+func (r *route) passAll(ctx context.Context, stands func(*fences) *fence) (bool, error) {
 	timer := time.NewTimer(shared.CallTimeout)
 	defer timer.Stop()
 	for {
-		k := stands()
+		k := stands(&r.inFlight.fences)
+		var ended <-chan struct{}
+		if k == nil && r.retiring != nil && !isClosed(r.retiring.ended) {
+			k, ended = stands(&r.retiring.inFlight.fences), r.retiring.ended
+		}
 		if k == nil {
 			return true, nil
 		}
 		select {
 		case <-k.down:
+		case <-ended:
 		case <-r.next:
 			return false, nil
 		case <-ctx.Done():

@@ -182,6 +182,56 @@ func TestFencesEndWithTheProcess(t *testing.T) {
 	})
 }
 
+// Nor does another process that has taken over overtake it, as long as the one
+// before it runs.
+func TestFencesOutliveAReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{t: t, data: newData(t)}
+		f.making(func(p *fakePlug) { p.known.Exclusive = false })
+		s := openFake(t, Options{}, f.launch)
+		old := f.last()
+		held := old.wire.hold("Set", "k", false)
+		if err := s.Set(t.Context(), "k", entry("late")); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("Set: %v", err)
+		}
+		next := newFakePlug(2, f.data)
+		next.known.Exclusive = false
+		if err := s.serve(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		for name, call := range map[string]func() error{
+			"Set":   func() error { return s.Set(t.Context(), "k", entry("newer")) },
+			"Get":   func() error { _, _, err := s.Get(t.Context(), "k"); return err },
+			"Clear": func() error { return s.Clear(t.Context(), "") },
+		} {
+			if err := call(); !errors.Is(err, ErrInDoubt) {
+				t.Errorf("%s beside a call of the process before: %v", name, err)
+			}
+		}
+		put(t, s, "another", "v")
+		answered := async(func() error { return s.Set(t.Context(), "k", entry("newer")) })
+		synctest.Wait()
+		old.wire.release(held)
+		if err := errorOf(t, answered); err != nil {
+			t.Error(err)
+		}
+		finds(t, s, "k", "newer")
+
+		old.wire.hold("Get", "k", false)
+		if _, _, err := old.wire.Get(t.Context(), "k"); err == nil || !s.route.Load().retiring.inFlight.fences.raise(err, []string{"k"}) {
+			t.Errorf("Get: %v", err)
+		}
+		ended := async(func() error { return s.Set(t.Context(), "k", entry("newest")) })
+		synctest.Wait()
+		old.die()
+		if err := errorOf(t, ended); err != nil {
+			t.Error(err)
+		}
+		finds(t, s, "k", "newest")
+		next.die()
+	})
+}
+
 // A process that answers neither the call nor health checks is dead, and memory
 // takes the call.
 func TestWriteToAFrozenProcessGoesToMemory(t *testing.T) {

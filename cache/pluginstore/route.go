@@ -40,6 +40,7 @@ type route struct {
 	// One of: the plugin serves, with what it was sent and has not answered;
 	plug     plug
 	inFlight *inFlight // nil: plug cannot fail
+	retiring *retiring // nil: no process that this one replaces
 	// memory serves;
 	bridge *bridge
 	// nothing does, and the next process settles what is in doubts.
@@ -55,6 +56,13 @@ type route struct {
 	err error
 	// next is closed when another route has taken its place.
 	next chan struct{}
+}
+
+// retiring is a process that another has replaced, beside which it runs until it
+// has ended: what it has not answered may still be done.
+type retiring struct {
+	inFlight *inFlight
+	ended    <-chan struct{}
 }
 
 // begin counts writes to the plugin. It reports false if they must go another way,
