@@ -52,6 +52,29 @@ func (p *probe) wantMany(keys []string, want ...string) {
 	}
 }
 
+// wantBatches sets, gets and deletes n keys at a time.
+func (p *probe) wantBatches(n int) {
+	var (
+		keys   []string
+		items  []cache.Item
+		values []string
+		none   []string
+	)
+	for i := range n {
+		keys = append(keys, p.key(strconv.Itoa(i)))
+		values = append(values, string(noise(i%50, uint64(i))))
+		items = append(items, item(keys[i], values[i]))
+		none = append(none, missing)
+	}
+	p.setMany(items...)
+	p.wantMany(keys, values...)
+	p.wantMany(append(keys[n/2:n:n], keys[:n/2]...), append(values[n/2:n:n], values[:n/2]...)...)
+	p.deleteMany(keys[:n/2]...)
+	p.wantMany(keys, append(none[:n/2:n/2], values[n/2:]...)...)
+	p.deleteMany(append(keys[:n:n], keys[n/2:]...)...)
+	p.wantMany(keys, none...)
+}
+
 func batchCases() []Case {
 	return []Case{{
 		Name:   "batch/get",
@@ -109,25 +132,14 @@ func batchCases() []Case {
 		Clause: "Batcher does many operations in one call. GetMany answers in the order of keys.",
 		Needs:  cache.CanBatch,
 		run: func(p *probe) {
-			const n = 1000
-			var (
-				keys   []string
-				items  []cache.Item
-				values []string
-				none   []string
-			)
-			for i := range n {
-				keys = append(keys, p.key(strconv.Itoa(i)))
-				values = append(values, string(noise(i%50, uint64(i))))
-				items = append(items, item(keys[i], values[i]))
-				none = append(none, missing)
-			}
-			p.setMany(items...)
-			p.wantMany(keys, values...)
-			p.deleteMany(keys[:n/2]...)
-			p.wantMany(keys, append(none[:n/2:n/2], values[n/2:]...)...)
-			p.deleteMany(keys...)
-			p.wantMany(keys, none...)
+			p.wantBatches(1000)
+		},
+	}, {
+		Name:   "batch/thousands",
+		Clause: "Batcher does many operations in one call, however many they are. (Checked with 5 000, some of a key twice.)",
+		Needs:  cache.CanBatch,
+		run: func(p *probe) {
+			p.wantBatches(5000)
 		},
 	}, {
 		Name:   "batch/large",

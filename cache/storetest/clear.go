@@ -21,6 +21,9 @@ func clearCases() []Case {
 				for _, name := range append(g.inside, g.outside...) {
 					p.set(p.key(name), name)
 				}
+				for _, key := range p.within(g) {
+					p.set(key, "out")
+				}
 			}
 			for _, g := range prefixes() {
 				p.clear(p.key(g.prefix))
@@ -29,6 +32,9 @@ func clearCases() []Case {
 				}
 				for _, name := range g.outside {
 					p.wantValue(p.key(name), name)
+				}
+				for _, key := range p.within(g) {
+					p.wantValue(key, "out")
 				}
 			}
 		},

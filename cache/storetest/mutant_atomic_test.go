@@ -3,6 +3,10 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
@@ -66,6 +70,22 @@ func atomicMutants() []mutant {
 				return b.reference.CompareAndSwap(ctx, key, old, e)
 			}
 		},
+	}, {
+		"CompareAndSwap compares numbers", []string{"swap/look-alikes"},
+		func(b *broken) { b.comparing(sameNumber) },
+	}, {
+		"CompareAndSwap compares text without regard to case", []string{"swap/look-alikes"},
+		func(b *broken) { b.comparing(func(is, old string) bool { return strings.EqualFold(is, old) }) },
+	}, {
+		"CompareAndSwap compares text as valid UTF-8", []string{"swap/look-alikes"},
+		func(b *broken) {
+			b.comparing(func(is, old string) bool {
+				return strings.ToValidUTF8(is, "\ufffd") == strings.ToValidUTF8(old, "\ufffd")
+			})
+		},
+	}, {
+		"CompareAndSwap compares JSON", []string{"swap/look-alikes"},
+		func(b *broken) { b.comparing(sameJSON) },
 	}, {
 		"CompareAndSwap matches an expired entry", []string{"swap/absent"},
 		func(b *broken) {
@@ -187,6 +207,28 @@ func atomicMutants() []mutant {
 			}
 		},
 	}}
+}
+
+// comparing makes CompareAndSwap compare otherwise than byte by byte.
+func (b *broken) comparing(same func(is, old string) bool) {
+	b.swap = func(ctx context.Context, key string, old []byte, e cache.Entry) (bool, error) {
+		now, found, err := b.reference.Get(ctx, key)
+		if !found || err != nil || !same(string(now.Value), string(old)) {
+			return false, err
+		}
+		return b.reference.CompareAndSwap(ctx, key, now.Value, e)
+	}
+}
+
+func sameNumber(is, old string) bool {
+	x, err := strconv.ParseFloat(is, 64)
+	y, err2 := strconv.ParseFloat(old, 64)
+	return is == old || err == nil && err2 == nil && x == y
+}
+
+func sameJSON(is, old string) bool {
+	var x, y any
+	return is == old || json.Unmarshal([]byte(is), &x) == nil && json.Unmarshal([]byte(old), &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // expired reports whether key holds an entry that is past its expiry.

@@ -146,7 +146,17 @@ func batchMutants() []mutant {
 			}
 		},
 	}, {
-		"DeleteMany does nothing", []string{"batch/delete", "batch/thousand"},
+		"GetMany of more than 1 000 is refused", []string{"batch/thousands"},
+		func(b *broken) {
+			b.getMany = func(ctx context.Context, keys []string) ([]cache.Lookup, error) {
+				if len(keys) > 1000 {
+					return nil, errors.New("too many SQL variables")
+				}
+				return b.reference.GetMany(ctx, keys)
+			}
+		},
+	}, {
+		"DeleteMany does nothing", []string{"batch/delete", "batch/thousand", "batch/thousands"},
 		func(b *broken) { b.delMany = func(ctx context.Context, _ []string) error { return ctx.Err() } },
 	}, {
 		"DeleteMany deletes what begins with a key", []string{"batch/delete"},

@@ -106,6 +106,21 @@ func scanMutants() []mutant {
 			b.matching(func(key, prefix string) bool { return strings.HasPrefix(strings.ToLower(key), strings.ToLower(prefix)) })
 		},
 	}, {
+		"a prefix may stand anywhere in a key", []string{"scan/prefix", "clear/prefix"},
+		func(b *broken) { b.matching(strings.Contains) },
+	}, {
+		"Scan gives keys as lines of text", []string{"scan/prefix"},
+		func(b *broken) {
+			b.listed(func(prefix string) []string {
+				return strings.FieldsFunc(strings.Join(b.sorted(prefix), "\n"), func(r rune) bool { return r == '\n' })
+			})
+		},
+	}, {
+		"a prefix is compared without the spaces around it", []string{"scan/prefix", "clear/prefix"},
+		func(b *broken) {
+			b.matching(func(key, prefix string) bool { return strings.HasPrefix(key, strings.TrimSpace(prefix)) })
+		},
+	}, {
 		"Scan stops at 1000", []string{"scan/all"},
 		func(b *broken) {
 			b.listed(func(prefix string) []string {

@@ -74,7 +74,16 @@ func prefixes() []prefixed {
 		{"j_%", []string{"j_%", "j_%1"}, []string{"jx", "jxy", "j_1"}},
 		{"k.+", []string{"k.+", "k.+1"}, []string{"kx", "kxx"}},
 		{"é", []string{"é", "éa"}, []string{"e", "\xc3", "\xc3\xa8", "e\u0301"}},
+		{"l\n", []string{"l\n", "l\nx", "l\n\r\n \""}, []string{"l", "lx", "l\r\n", "l\\nx"}},
+		{"m ", []string{"m ", "m  x"}, []string{"m", "mx", "m\t", "m+x", "m%20x"}},
 	}
+}
+
+// within are keys in which the prefix of a group stands as a whole, but not at
+// their beginning.
+func (p *probe) within(g prefixed) []string {
+	whole := p.key(g.prefix)
+	return []string{p.key("w/" + whole), p.key("w/" + whole + "1"), p.key("w" + whole)}
 }
 
 func scanCases() []Case {
@@ -99,6 +108,9 @@ func scanCases() []Case {
 				}
 				for _, name := range g.outside {
 					p.set(p.key(name), "out")
+				}
+				for _, key := range p.within(g) {
+					p.set(key, "out")
 				}
 				p.wantScan(p.key(g.prefix), inside...)
 			}

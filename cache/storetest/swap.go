@@ -33,6 +33,21 @@ func others() []string {
 	return []string{"", "valu", "value ", "Value", "value\x00", "\x00value"}
 }
 
+// lookAlikes are groups of values that are equal to somebody: as numbers, as text,
+// as JSON, to a database's collation, but never as bytes.
+func lookAlikes() [][]string {
+	return [][]string{
+		{"1", "1.0", "01", "+1", " 1", "1 ", "1e0", "0x1", "1\n", "1\x00", "true", "\"1\""},
+		{"0", "-0", "0.0", "00", "", "false", "null"},
+		{"9007199254740993", "9007199254740992", "9007199254740993.0"},
+		{"text", "Text", "TEXT", "text ", " text", "text\x00", "te\u00adxt"},
+		{"\u00e9", "e\u0301", "e", "\xe9"},
+		{"ss", "\u00df"},
+		{`{"a":1,"b":2}`, `{"b":2,"a":1}`, `{"a": 1, "b": 2}`, `{"a":1.0,"b":2}`},
+		{"\xff", "\ufffd", "\xfe"},
+	}
+}
+
 func swapCases() []Case {
 	entry := func(value string) cache.Entry { return cache.Entry{Value: []byte(value)} }
 	return []Case{{
@@ -67,6 +82,25 @@ func swapCases() []Case {
 			p.set(empty, "")
 			p.swap(empty, "\x00", entry("new"), false)
 			p.wantValue(empty, "")
+		},
+	}, {
+		Name:   "swap/look-alikes",
+		Clause: "CompareAndSwap and CompareAndDelete compare bytes, not numbers or text.",
+		Needs:  cache.CanSwap,
+		run: func(p *probe) {
+			key := p.key("k")
+			for _, values := range lookAlikes() {
+				for _, value := range values {
+					p.set(key, value)
+					for _, old := range values {
+						if old != value {
+							p.swap(key, old, entry("new"), false)
+							p.compareAndDelete(key, old, false)
+						}
+					}
+					p.wantValue(key, value)
+				}
+			}
 		},
 	}, {
 		Name:   "swap/absent",
