@@ -15,26 +15,25 @@ func atomicityCases() []Case {
 		Clause: "SetIfAbsent stores e only if key holds nothing. Atomic: of many at once exactly one does.",
 		Needs:  cache.CanAdd,
 		run: func(p *probe) {
-			for round := range 20 {
-				key := p.key(strconv.Itoa(round))
-				var winners atomic.Int64
-				var winner atomic.Value
-				p.each(16, func(i int) {
-					value := strconv.Itoa(i)
-					stored, err := p.store.SetIfAbsent(p.ctx, key, cache.Entry{Value: []byte(value)})
-					if err != nil {
-						p.fatalf("SetIfAbsent(%s): %w", p.name(key), err)
-					}
-					if stored {
-						winners.Add(1)
-						winner.Store(value)
-					}
-				})
-				if n := winners.Load(); n != 1 {
-					p.fatalf("%d of 16 concurrent SetIfAbsent of one key report that they stored", n)
+			var winners atomic.Int64
+			var winner atomic.Value
+			key := func(contest int) string { return p.key(strconv.Itoa(contest)) }
+			p.contests(func(int) { winners.Store(0) }, func(contest, i int) {
+				value := strconv.Itoa(i)
+				stored, err := p.store.SetIfAbsent(p.ctx, key(contest), cache.Entry{Value: []byte(value)})
+				if err != nil {
+					p.fatalf("SetIfAbsent: %w", err)
 				}
-				p.wantValue(key, winner.Load().(string))
-			}
+				if stored {
+					winners.Add(1)
+					winner.Store(value)
+				}
+			}, func(contest int) {
+				if n := winners.Load(); n != 1 {
+					p.fatalf("%d of %d concurrent SetIfAbsent of one key report that they stored", n, contestants)
+				}
+				p.wantValue(key(contest), winner.Load().(string))
+			})
 		},
 	}, {
 		Name:   "atomic/swap",
@@ -61,30 +60,53 @@ func atomicityCases() []Case {
 				}
 			})
 			p.wantValue(key, strconv.Itoa(workers*times))
+
+			var winners atomic.Int64
+			var winner atomic.Value
+			p.contests(func(int) {
+				winners.Store(0)
+				p.set(key, "old")
+			}, func(_, i int) {
+				value := strconv.Itoa(i)
+				swapped, err := p.store.CompareAndSwap(p.ctx, key, []byte("old"), cache.Entry{Value: []byte(value)})
+				if err != nil {
+					p.fatalf("CompareAndSwap: %w", err)
+				}
+				if swapped {
+					winners.Add(1)
+					winner.Store(value)
+				}
+			}, func(int) {
+				if n := winners.Load(); n != 1 {
+					p.fatalf("%d of %d concurrent CompareAndSwap with one old report that they stored", n, contestants)
+				}
+				p.wantValue(key, winner.Load().(string))
+			})
 		},
 	}, {
 		Name:   "atomic/delete",
 		Clause: "CompareAndDelete removes key if it holds exactly the bytes old. Atomic: of many at once exactly one does.",
 		Needs:  cache.CanSwap,
 		run: func(p *probe) {
-			for round := range 20 {
-				key := p.key(strconv.Itoa(round))
+			key := p.key("k")
+			var winners atomic.Int64
+			p.contests(func(int) {
+				winners.Store(0)
 				p.set(key, "value")
-				var winners atomic.Int64
-				p.each(16, func(int) {
-					deleted, err := p.store.CompareAndDelete(p.ctx, key, []byte("value"))
-					if err != nil {
-						p.fatalf("CompareAndDelete(%s): %w", p.name(key), err)
-					}
-					if deleted {
-						winners.Add(1)
-					}
-				})
+			}, func(int, int) {
+				deleted, err := p.store.CompareAndDelete(p.ctx, key, []byte("value"))
+				if err != nil {
+					p.fatalf("CompareAndDelete: %w", err)
+				}
+				if deleted {
+					winners.Add(1)
+				}
+			}, func(int) {
 				if n := winners.Load(); n != 1 {
-					p.fatalf("%d of 16 concurrent CompareAndDelete of one key report that they removed it", n)
+					p.fatalf("%d of %d concurrent CompareAndDelete of one key report that they removed it", n, contestants)
 				}
 				p.wantMiss(key)
-			}
+			})
 		},
 	}, {
 		Name:   "atomic/count",
@@ -106,6 +128,17 @@ func atomicityCases() []Case {
 				}
 			})
 			p.wantEntry(key, strconv.Itoa(workers*times), expires)
+
+			contested := p.key("contested")
+			p.contests(func(int) {}, func(int, int) {
+				if _, _, err := p.store.Increment(p.ctx, contested, 1, time.Time{}); err != nil {
+					p.fatalf("Increment(%s): %w", p.name(contested), err)
+				}
+			}, func(contest int) {
+				if e, _ := p.get(contested); string(e.Value) != strconv.Itoa((contest+1)*contestants) {
+					p.fatalf("a counter is %s after 1 was added %d times, by %d callers at once", short(e.Value), (contest+1)*contestants, contestants)
+				}
+			})
 		},
 	}, {
 		Name:   "atomic/touch",
@@ -130,6 +163,16 @@ func atomicityCases() []Case {
 					p.wantValue(key, value)
 				}
 			})
+
+			value := strconv.Itoa
+			p.contests(func(int) {}, func(contest, i int) {
+				if i > 0 {
+					p.touch(key, soon(time.Hour), true)
+					return
+				}
+				linger(contest % 16)
+				p.set(key, value(contest))
+			}, func(contest int) { p.wantValue(key, value(contest)) })
 		},
 	}}
 }

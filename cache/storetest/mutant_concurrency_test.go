@@ -5,7 +5,9 @@ import (
 	"context"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/harpia-go/harpia/cache"
@@ -92,14 +94,19 @@ func concurrencyMutants() []mutant {
 				return b.reference.Set(ctx, key, e)
 			}
 		},
-	}, {
+	}}
+}
+
+// raceMutants leave a gap between the reading and the writing of an operation.
+func raceMutants(gap func()) []mutant {
+	return []mutant{{
 		"SetIfAbsent is Get and Set", []string{"atomic/add"},
 		func(b *broken) {
 			b.add = func(ctx context.Context, key string, e cache.Entry) (bool, error) {
 				if _, found, err := b.reference.Get(ctx, key); found || err != nil {
 					return false, err
 				}
-				pause()
+				gap()
 				return true, b.reference.Set(ctx, key, e)
 			}
 		},
@@ -111,7 +118,7 @@ func concurrencyMutants() []mutant {
 				if !found || !bytes.Equal(now.Value, old) || err != nil {
 					return false, err
 				}
-				pause()
+				gap()
 				return true, b.reference.Set(ctx, key, e)
 			}
 		},
@@ -123,7 +130,7 @@ func concurrencyMutants() []mutant {
 				if !found || !bytes.Equal(now.Value, old) || err != nil {
 					return false, err
 				}
-				pause()
+				gap()
 				return true, b.reference.Delete(ctx, key)
 			}
 		},
@@ -142,7 +149,7 @@ func concurrencyMutants() []mutant {
 				if err != nil {
 					return 0, time.Time{}, err
 				}
-				pause()
+				gap()
 				return n, e.Expires, b.reference.Set(ctx, key, cache.Entry{Value: text, Expires: e.Expires})
 			}
 		},
@@ -154,11 +161,26 @@ func concurrencyMutants() []mutant {
 				if !found || err != nil {
 					return false, err
 				}
-				pause()
+				gap()
 				return true, b.reference.Set(ctx, key, cache.Entry{Value: e.Value, Expires: expires})
 			}
 		},
 	}}
+}
+
+// A gap of five microseconds is found each time.
+func TestRacesAreFound(t *testing.T) {
+	for _, m := range raceMutants(func() { linger(5) }) {
+		for range 5 {
+			b := newBroken()
+			m.make(b)
+			s := newSuite(b, timeout)
+			i := slices.IndexFunc(s.cases(), func(c Case) bool { return c.Name == m.cases[0] })
+			if r := s.check(t.Context(), s.cases()[i]); r.Err == nil {
+				t.Errorf("%s passes though %s, five microseconds apart", m.cases[0], m.fault)
+			}
+		}
+	}
 }
 
 func watchMutants() []mutant {

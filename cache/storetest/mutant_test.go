@@ -114,7 +114,7 @@ func mutants() []mutant {
 	return slices.Concat(
 		storeMutants(), keyMutants(), valueMutants(), expiryMutants(),
 		atomicMutants(), countMutants(), batchMutants(), scanMutants(), watchMutants(),
-		everywhereMutants(), concurrencyMutants(), capabilityMutants(),
+		everywhereMutants(), concurrencyMutants(), raceMutants(pause), capabilityMutants(),
 	)
 }
 
