@@ -49,12 +49,13 @@ type Result struct {
 const timeout = 20 * time.Second
 
 // Check runs the cases that apply to store, one after the other, and calls
-// report with the result of each. It returns how many passed and failed.
+// report with the result of each. It returns how many passed and failed. more are
+// cases beside the table, such as LargeCases.
 //
 // A case that hangs fails and is left behind, and Check goes on. Once ctx has
 // ended, the next case is reported as failed, not run, and Check returns.
-func Check(ctx context.Context, store cache.Store, report func(Result)) (passed, failed int) {
-	return newSuite(store, timeout).runAll(ctx, report)
+func Check(ctx context.Context, store cache.Store, report func(Result), more ...Case) (passed, failed int) {
+	return newSuite(store, timeout, more...).runAll(ctx, report)
 }
 
 func (s *suite) runAll(ctx context.Context, report func(Result)) (passed, failed int) {

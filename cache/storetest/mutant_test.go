@@ -126,7 +126,7 @@ func TestMutants(t *testing.T) {
 			for _, name := range m.cases {
 				store := newBroken()
 				m.make(store)
-				s := newSuite(store, timeout)
+				s := newSuite(store, timeout, LargeCases()...)
 				i := slices.IndexFunc(s.cases(), func(c Case) bool { return c.Name == name })
 				if i < 0 {
 					t.Fatalf("there is no case %s for such a store", name)
@@ -154,7 +154,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 			shown[name] = true
 		}
 	}
-	for _, c := range Cases() {
+	for _, c := range append(Cases(), LargeCases()...) {
 		if !shown[c.Name] {
 			t.Errorf("no mutant fails %s", c.Name)
 		}
@@ -163,7 +163,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 
 func TestCasesAreNamedAndExplained(t *testing.T) {
 	names := make(map[string]bool)
-	for _, c := range Cases() {
+	for _, c := range append(Cases(), LargeCases()...) {
 		if names[c.Name] {
 			t.Errorf("two cases are called %s", c.Name)
 		}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 
@@ -16,6 +17,39 @@ func valueMutants() []mutant {
 		}
 	}
 	return []mutant{{
+		"the limit itself is refused", []string{"large/set", "large/add", "large/swap", "large/batch"},
+		func(b *broken) {
+			refuse := func(e cache.Entry) error {
+				if len(e.Value) >= b.limits().MaxValue {
+					return cache.ErrTooLarge
+				}
+				return nil
+			}
+			b.set = func(ctx context.Context, key string, e cache.Entry) error {
+				return cmp.Or(refuse(e), b.reference.Set(ctx, key, e))
+			}
+			b.add = func(ctx context.Context, key string, e cache.Entry) (bool, error) {
+				if err := refuse(e); err != nil {
+					return false, err
+				}
+				return b.reference.SetIfAbsent(ctx, key, e)
+			}
+			b.swap = func(ctx context.Context, key string, old []byte, e cache.Entry) (bool, error) {
+				if err := refuse(e); err != nil {
+					return false, err
+				}
+				return b.reference.CompareAndSwap(ctx, key, old, e)
+			}
+			b.setMany = func(ctx context.Context, items []cache.Item) error {
+				for _, it := range items {
+					if err := refuse(it.Entry); err != nil {
+						return err
+					}
+				}
+				return b.reference.SetMany(ctx, items)
+			}
+		},
+	}, {
 		"an empty value is a miss", []string{"value/empty", "set/replaces"},
 		func(b *broken) {
 			b.get = func(ctx context.Context, key string) (cache.Entry, bool, error) {

@@ -7,15 +7,16 @@ import (
 )
 
 // Run runs the cases as subtests on one store, which open opens and whose
-// closing open leaves to t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T) cache.Store) {
+// closing open leaves to t.Cleanup. more are cases beside the table, such as
+// LargeCases.
+func Run(t *testing.T, open func(t *testing.T) cache.Store, more ...Case) {
 	t.Helper()
-	run(t, open(t))
+	run(t, open(t), more)
 }
 
 // RunWant is Run for a store whose capabilities must be exactly want: one that
 // vanishes fails, where Run would just not ask for it.
-func RunWant(t *testing.T, want cache.Capability, open func(t *testing.T) cache.Store) {
+func RunWant(t *testing.T, want cache.Capability, open func(t *testing.T) cache.Store, more ...Case) {
 	t.Helper()
 	store := open(t)
 	t.Run("capabilities/wanted", func(t *testing.T) {
@@ -27,12 +28,12 @@ func RunWant(t *testing.T, want cache.Capability, open func(t *testing.T) cache.
 			t.Errorf("the store has what is not wanted of it: %v", extra)
 		}
 	})
-	run(t, store)
+	run(t, store, more)
 }
 
-func run(t *testing.T, store cache.Store) {
+func run(t *testing.T, store cache.Store, more []Case) {
 	t.Helper()
-	s := newSuite(store, timeout)
+	s := newSuite(store, timeout, more...)
 	for _, c := range s.cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			if r := s.check(t.Context(), c); r.Err != nil {

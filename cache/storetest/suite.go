@@ -17,6 +17,7 @@ type suite struct {
 	can     cache.Capability
 	prefix  string // of every key of the run
 	timeout time.Duration
+	more    []Case // beside the table
 
 	failed bool
 	hung   int      // cases in a row
@@ -29,18 +30,19 @@ const maxHung = 3
 
 var errHung = errors.New("the store hangs")
 
-func newSuite(store cache.Store, timeout time.Duration) *suite {
+func newSuite(store cache.Store, timeout time.Duration, more ...Case) *suite {
 	return &suite{
 		store:   store,
 		can:     cache.CapabilitiesOf(store),
 		prefix:  "storetest-" + rand.Text() + "/",
 		timeout: timeout,
+		more:    more,
 	}
 }
 
 // cases are the rows that apply to the store.
 func (s *suite) cases() []Case {
-	return slices.DeleteFunc(Cases(), func(c Case) bool { return !c.appliesTo(s.can) })
+	return slices.DeleteFunc(append(Cases(), s.more...), func(c Case) bool { return !c.appliesTo(s.can) })
 }
 
 // check runs one case and removes what it wrote.

@@ -175,7 +175,8 @@ func (a *app) writeDescription(d description) error {
 }
 
 func (a *app) pluginsTestCommand() *cobra.Command {
-	return &cobra.Command{
+	var large bool
+	cmd := &cobra.Command{
 		Use:   "test [URL]",
 		Short: "Run the conformance suite on a store",
 		Long: `Run the conformance suite on the store that the URL names, or else --store. It uses keys with a
@@ -190,11 +191,15 @@ may evict other entries. The last line counts; exit code 3 if a case failed.`,
 				return err
 			}
 			var broken error
+			var more []storetest.Case
+			if large {
+				more = storetest.LargeCases()
+			}
 			passed, failed := storetest.Check(cmd.Context(), a.store, func(r storetest.Result) {
 				if err := a.reportCase(r); err != nil && broken == nil {
 					broken = err
 				}
-			})
+			}, more...)
 			if broken != nil {
 				return broken
 			}
@@ -205,6 +210,8 @@ may evict other entries. The last line counts; exit code 3 if a case failed.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&large, "large", false, "store values as long as the store's limit, of 256 MiB at most, as well")
+	return cmd
 }
 
 func (a *app) reportCase(r storetest.Result) error {
