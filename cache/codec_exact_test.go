@@ -186,6 +186,10 @@ func TestNumbersInAnAnyAreExact(t *testing.T) {
 	comesBack[any](t, float32(0.1), 0.1, asJSON...)
 	comesBack[any](t, json.Number("0.1234567890123456789"), json.Number("0.1234567890123456789"), asJSON...)
 	comesBack[any](t, json.Number("1e400"), json.Number("1e400"), asJSON...)
+	comesBack[any](t, json.Number("1e-2170000000"), json.Number("1e-2170000000"), asJSON...)
+	// A zero is a zero, whatever its exponent.
+	comesBack[any](t, json.Number("0e2170000000"), 0.0, asJSON...)
+	comesBack[any](t, json.Number("-0.00e-2170000000"), math.Copysign(0, -1), asJSON...)
 	huge := new(big.Int).Lsh(big.NewInt(1), 64)
 	comesBack[any](t, huge, json.Number("18446744073709551616"), asJSON...)
 	comesBack[any](t, *huge, *huge, asCBOR...)

@@ -124,23 +124,24 @@ type decimal struct {
 func decimalOf(text string) decimal {
 	var d decimal
 	text, d.negative = strings.CutPrefix(text, "-")
-	mantissa := text
+	mantissa, exponent := text, ""
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		mantissa = text[:i]
-		n, err := strconv.ParseInt(strings.TrimPrefix(text[i+1:], "+"), 10, 32)
+		mantissa, exponent = text[:i], strings.TrimPrefix(text[i+1:], "+")
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	all := whole + fraction
+	if d.digits = strings.TrimLeft(all, "0"); d.digits == "" {
+		return d // zero, whatever its exponent
+	}
+	if exponent != "" {
+		n, err := strconv.ParseInt(exponent, 10, 32)
 		if err != nil {
 			return decimal{digits: text} // out of all bounds: equal to itself
 		}
 		d.exponent = n
 	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	all := whole + fraction
-	d.digits = strings.TrimLeft(all, "0")
 	d.exponent += int64(len(whole)) - int64(len(all)-len(d.digits))
 	d.digits = strings.TrimRight(d.digits, "0")
-	if d.digits == "" {
-		d.exponent = 0
-	}
 	return d
 }
 
