@@ -123,14 +123,13 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[cache.Change, error] {
 }
 
 // counted is how a call is counted while it is in flight: enter reports false
-// if the plugin is to be sent nothing any more, and abandon comes before leave
-// if there was no answer.
+// if the plugin is to be sent nothing any more, and fence comes before leave if the
+// call failed.
 type counted struct {
 	// pass waits behind fences; see route.pass.
-	pass    func(context.Context, *route) (bool, error)
-	enter   func(*inFlight) (bool, <-chan struct{}) // see inFlight.begin
-	leave   func(*inFlight)
-	abandon func(*route)
+	pass  func(context.Context, *route) (bool, error)
+	enter func(*inFlight) (bool, <-chan struct{}) // see inFlight.begin
+	leave func(*inFlight)
 	// fence keeps others from what the call may still do if it failed without an
 	// answer.
 	fence func(r *route, err error)
@@ -142,29 +141,26 @@ type counted struct {
 
 var (
 	onNoKey = counted{
-		pass:    unfenced,
-		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.enter(), nil },
-		leave:   (*inFlight).leave,
-		fence:   func(*route, error) {},
-		abandon: func(*route) {},
+		pass:  unfenced,
+		enter: func(f *inFlight) (bool, <-chan struct{}) { return f.enter(), nil },
+		leave: (*inFlight).leave,
+		fence: func(*route, error) {},
 	}
 	notCounted = counted{
-		pass:    unfenced,
-		enter:   func(*inFlight) (bool, <-chan struct{}) { return true, nil },
-		leave:   func(*inFlight) {},
-		fence:   func(*route, error) {},
-		abandon: func(*route) {},
+		pass:  unfenced,
+		enter: func(*inFlight) (bool, <-chan struct{}) { return true, nil },
+		leave: func(*inFlight) {},
+		fence: func(*route, error) {},
 	}
 )
 
 func onPrefix(prefix string) counted {
 	return counted{
 		// What a fence stands for must not be done after the call.
-		pass:    func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, (*fences).oldest) },
-		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.beginAll(), nil },
-		leave:   (*inFlight).endAll,
-		fence:   func(r *route, err error) { r.inFlight.fences.raiseAll(err, prefix) },
-		abandon: func(*route) {},
+		pass:  func(ctx context.Context, r *route) (bool, error) { return r.passAll(ctx, (*fences).oldest) },
+		enter: func(f *inFlight) (bool, <-chan struct{}) { return f.beginAll(), nil },
+		leave: (*inFlight).endAll,
+		fence: func(r *route, err error) { r.inFlight.fences.raiseAll(err, prefix) },
 	}
 }
 
@@ -180,13 +176,12 @@ func unfenced(context.Context, *route) (bool, error) { return true, nil }
 
 func onKey(key string) counted {
 	return counted{
-		pass:    func(ctx context.Context, r *route) (bool, error) { return r.pass(ctx, key) },
-		enter:   func(f *inFlight) (bool, <-chan struct{}) { return f.begin(key, nil) },
-		leave:   func(f *inFlight) { f.end(key) },
-		fence:   func(r *route, err error) { r.fence(err, key) },
-		abandon: func(r *route) { r.abandon([]keyEntry{{key: key}}) },
-		key:     key,
-		again:   true,
+		pass:  func(ctx context.Context, r *route) (bool, error) { return r.pass(ctx, key) },
+		enter: func(f *inFlight) (bool, <-chan struct{}) { return f.begin(key, nil) },
+		leave: func(f *inFlight) { f.end(key) },
+		fence: func(r *route, err error) { r.fence(err, key) },
+		key:   key,
+		again: true,
 	}
 }
 
@@ -258,7 +253,9 @@ func (s *Store) once(ctx context.Context, r *route, count counted, call func(cac
 		}
 		err = unknownOutcome(s.gone(err))
 	case isUnanswered(err):
-		count.abandon(r)
+		if count.key != "" {
+			r.abandon([]keyEntry{{key: count.key}})
+		}
 		if errors.Is(err, shared.ErrNoAnswer) {
 			err = unknownOutcome(err)
 		}

@@ -26,8 +26,8 @@ var ErrInDoubt = fmt.Errorf("%w: a call on the key was given up, and the plugin 
 // plugin. A fence falls when the plugin answers, and the fences of a process end
 // with it.
 type fences struct {
-	// count is how many keys and prefixes are fenced. While it is 0, which is nearly always, a
-	// call pays for one read of it.
+	// count is how many keys and prefixes are fenced. While it is 0, which is nearly
+	// always, a call pays for one read of it.
 	count atomic.Int64
 
 	// fell is called with each key that has no fence any more, and clears when a

@@ -11,7 +11,7 @@ import (
 // met only by calls that begin within it of each other, so they begin together,
 // again and again.
 const (
-	contestants = 4
+	contestants = 16
 	// A contest is held this often, or as often as a store that is slow allows in
 	// contestTime, but leastContests times.
 	mostContests  = 1000

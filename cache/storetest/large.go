@@ -20,8 +20,7 @@ func LargeCases() []Case {
 		run: func(p *probe) {
 			key, value := p.key("k"), p.largest()
 			p.setEntry(key, cache.Entry{Value: value})
-			e, found := p.get(key)
-			p.wantLarge("Get", e, found, value)
+			p.holdsLarge(key, value)
 		},
 	}, {
 		Name:   "large/add",
@@ -32,8 +31,7 @@ func LargeCases() []Case {
 			if stored, err := p.store.SetIfAbsent(p.ctx, key, cache.Entry{Value: value}); !stored || err != nil {
 				p.fatalf("SetIfAbsent of a value of %d bytes: %v, %w", len(value), stored, err)
 			}
-			e, found := p.get(key)
-			p.wantLarge("Get after SetIfAbsent", e, found, value)
+			p.holdsLarge(key, value)
 		},
 	}, {
 		Name:   "large/swap",
@@ -43,8 +41,7 @@ func LargeCases() []Case {
 			key, value := p.key("k"), p.largest()
 			p.set(key, "old")
 			p.swap(key, "old", cache.Entry{Value: value}, true)
-			e, found := p.get(key)
-			p.wantLarge("Get after CompareAndSwap", e, found, value)
+			p.holdsLarge(key, value)
 			other := bytes.Clone(value) // the store may hold the value itself
 			other[len(other)-1]++
 			p.swap(key, string(other), cache.Entry{Value: []byte("new")}, false)
@@ -67,6 +64,11 @@ func LargeCases() []Case {
 
 // largest returns the longest value that the store takes, or that this suite stores.
 func (p *probe) largest() []byte { return noise(min(p.maxValue(), mostLarge), 1) }
+
+func (p *probe) holdsLarge(key string, want []byte) {
+	e, found := p.get(key)
+	p.wantLarge("Get", e, found, want)
+}
 
 func (p *probe) wantLarge(what string, e cache.Entry, found bool, want []byte) {
 	if !found || !bytes.Equal(e.Value, want) {

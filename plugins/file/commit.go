@@ -205,8 +205,9 @@ func (w *writer) sync() error {
 	if err := w.batch.SyncWait(); err != nil {
 		return err
 	}
-	// The log never fails in the eyes of pebble: see logFile.
+	// It is in the memtable that is written now, or in one before.
 	w.pending.tables = w.s.backlog.begun.Load() + 1
+	// The log never fails in the eyes of pebble: see logFile.
 	if err := w.s.writable(); err != nil {
 		return err
 	}
