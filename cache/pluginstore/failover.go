@@ -105,7 +105,7 @@ func (s *Store) serve(ctx context.Context, p plug) error {
 	info := p.info()
 	next := &route{plug: p}
 	if p.died() != nil {
-		next.inFlight = newInFlight(info.Durable && s.fallbackOf(&info) == FallbackMemory)
+		next.inFlight = newInFlight(p.wasKilled, info.Durable && s.fallbackOf(&info) == FallbackMemory)
 	}
 	for {
 		old := s.route.Load()
@@ -160,7 +160,9 @@ func (s *Store) judge(ctx context.Context, old *route) error {
 	}
 	// Calls that were given up were under way as well.
 	old.before.fell.with(old.before.fences.all()...)
-	s.fell(old.before.fell.close())
+	if keys := old.before.fell.close(); len(keys) > 0 {
+		s.fell(keys, old.before.wasKilled())
+	}
 	return nil
 }
 
@@ -169,17 +171,14 @@ func (s *Store) judge(ctx context.Context, old *route) error {
 func (s *Store) diedTelling(ctx context.Context, p plug, err error, keys []string) {
 	ended := ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) // the store is being closed
 	if !ended && (isDead(p) || errors.Is(err, shared.ErrBroken) || ctx.Err() != nil) {
-		s.fell(keys)
+		s.fell(keys, p.wasKilled())
 	}
 }
 
-// fell tells of a process that died with calls on the keys under way. Deaths that
-// are explained thereby are no failures of the plugin's.
-func (s *Store) fell(keys []string) {
-	if len(keys) == 0 {
-		return
-	}
-	s.quarantine.fell(keys)
+// fell tells of a process that died, or was killed, with calls on the keys under way.
+// Deaths that are explained thereby are no failures of the plugin's.
+func (s *Store) fell(keys []string, killed bool) {
+	s.quarantine.fell(keys, killed)
 	s.supervisor.breaker.forgive(s.quarantine.pardon())
 }
 

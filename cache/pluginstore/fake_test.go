@@ -23,6 +23,7 @@ type fakePlug struct {
 	// health is how a check is answered; nil: well.
 	health atomic.Pointer[func(context.Context) error]
 	ended  atomic.Bool // by abort or stop
+	slain  bool        // SIGKILL is what it dies of
 	// grace is how long it takes to find out why it died.
 	grace time.Duration
 	// answers is what moved returns.
@@ -59,6 +60,7 @@ func (p *fakePlug) info() shared.Info     { return p.known }
 func (p *fakePlug) pid() int              { return p.id }
 func (p *fakePlug) died() <-chan struct{} { return p.gone }
 func (p *fakePlug) bury()                 {}
+func (p *fakePlug) wasKilled() bool       { return p.slain }
 func (p *fakePlug) kill(error)            { p.die() }
 func (p *fakePlug) abort()                { p.ended.Store(true); p.die() }
 func (p *fakePlug) stop() error           { p.abort(); return nil }

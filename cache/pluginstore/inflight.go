@@ -23,6 +23,9 @@ type inFlight struct {
 
 	fences fences // of calls that got no answer in time
 
+	// wasKilled is plug.wasKilled of the process.
+	wasKilled func() bool
+
 	fell victims
 }
 
@@ -75,8 +78,8 @@ type keyInFlight struct {
 // abandonedKeys bounds those that are remembered of a stripe.
 const abandonedKeys = 1024
 
-func newInFlight(oneByOne bool) *inFlight {
-	f := &inFlight{seed: maphash.MakeSeed(), oneByOne: oneByOne}
+func newInFlight(wasKilled func() bool, oneByOne bool) *inFlight {
+	f := &inFlight{seed: maphash.MakeSeed(), wasKilled: wasKilled, oneByOne: oneByOne}
 	for i := range f.stripes {
 		f.stripes[i].keys = make(map[string]keyInFlight)
 	}

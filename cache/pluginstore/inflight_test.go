@@ -14,7 +14,7 @@ func begins(f *inFlight, key string) bool {
 }
 
 func TestInFlightOverlaps(t *testing.T) {
-	f := newInFlight(false)
+	f := newInFlight(nil, false)
 	is := func(what, key string, want bool) {
 		t.Helper()
 		if got := f.overlapped(key); got != want {
@@ -53,7 +53,7 @@ func TestInFlightOverlaps(t *testing.T) {
 
 func TestInFlightCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newInFlight(false)
+		f := newInFlight(nil, false)
 		if !begins(f, "a") || !f.beginAll() || !f.enter() {
 			t.Fatal("nothing may begin")
 		}
@@ -89,7 +89,7 @@ func TestInFlightCloses(t *testing.T) {
 // One that would write to all keys while the stripes are being closed counts
 // for none of them.
 func TestInFlightAllOrNothing(t *testing.T) {
-	f := newInFlight(false)
+	f := newInFlight(nil, false)
 	last := &f.stripes[len(f.stripes)-1]
 	last.closed = true
 	if f.beginAll() {
@@ -107,7 +107,7 @@ func TestInFlightAllOrNothing(t *testing.T) {
 // Whatever began before close ends before settled, and nothing begins after.
 func TestInFlightUnderLoad(t *testing.T) {
 	for range 10 {
-		f := newInFlight(false)
+		f := newInFlight(nil, false)
 		var under, late atomic.Int64
 		var closed, settled atomic.Bool
 		var callers sync.WaitGroup

@@ -23,6 +23,7 @@ func (p *inProcess) info() shared.Info                        { return p.describ
 func (*inProcess) pid() int                                   { return 0 }
 func (*inProcess) died() <-chan struct{}                      { return nil }
 func (*inProcess) cause() error                               { return nil }
+func (*inProcess) wasKilled() bool                            { return false }
 func (*inProcess) check(context.Context, time.Duration) error { return nil }
 func (*inProcess) bury()                                      {}
 func (*inProcess) kill(error)                                 {}

@@ -81,6 +81,10 @@ func (in *instance) kill(why error) {
 	in.proc.kill()
 }
 
+func (in *instance) wasKilled() bool {
+	return in.proc.awaitEnd(exitGrace) && in.proc.wasKilled()
+}
+
 // cause says how the plugin died, once it has.
 func (in *instance) cause() error {
 	in.proc.awaitEnd(exitGrace)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
@@ -228,6 +229,15 @@ func (p *process) exit() string {
 		return "it ended with " + s.String()
 	}
 	return p.exitErr.Error()
+}
+
+// wasKilled reports whether SIGKILL ended the process, which has exited.
+func (p *process) wasKilled() bool {
+	if p.cmd.ProcessState == nil {
+		return false
+	}
+	s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
 }
 
 // Stdout implements runner.Runner.

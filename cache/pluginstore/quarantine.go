@@ -28,8 +28,9 @@ var ErrQuarantined = fmt.Errorf("%w: calls on the key have killed the plugin, an
 // All keys with a call under way when a process dies are suspects. From then on the
 // calls on suspects are made one at a time, so that the next death tells which of
 // them it was; one that is answered clears its key. It takes two deaths at which a
-// key was the only suspect, or three at the last of which it was, to bar it: a
-// process that somebody else kills, again and again, bars nothing.
+// key was the only suspect, or three at the last of which it was, to bar it. A
+// process that ends by SIGKILL may have been killed by somebody else, again and
+// again, so that it takes three at which the key was the only one.
 type quarantine struct {
 	within time.Duration // how long a suspicion, and a bar, last
 	log    *slog.Logger
@@ -150,8 +151,8 @@ func (q *quarantine) digests() []string {
 	return out
 }
 
-// fell tells that a process died with calls on the keys under way.
-func (q *quarantine) fell(keys []string) {
+// fell tells that a process died, or was killed, with calls on the keys under way.
+func (q *quarantine) fell(keys []string, killed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
@@ -178,15 +179,14 @@ func (q *quarantine) fell(keys []string) {
 		all = before
 	}
 	if len(all) == 1 {
-		q.blame(all[0], now)
+		q.blame(all[0], killed, now)
 	}
 }
 
 // blame takes the key for the cause of a death; q.mu is held.
-func (q *quarantine) blame(key string, now time.Time) {
+func (q *quarantine) blame(key string, killed bool, now time.Time) {
 	k := q.keys[key]
-	k.alone++
-	if k.alone < 2 && k.deaths < 3 {
+	if k.alone++; k.alone < 3 && (killed || k.alone < 2 && k.deaths < 3) {
 		return
 	}
 	if k.barred.IsZero() {
@@ -203,7 +203,7 @@ func (q *quarantine) blame(key string, now time.Time) {
 	k.barred = now
 	q.explained += k.deaths
 	q.log.Error("calls on a key kill the plugin: the key is in quarantine", "key_digest", keyDigest(key), "deaths", k.deaths, "for", q.within)
-	k.deaths, k.alone = 2, 1 // the next time, one death is enough
+	k.deaths, k.alone = 2, 2 // the next time, one death is enough
 }
 
 // pardon returns how many deaths are explained that were not when it was called

@@ -268,6 +268,40 @@ func TestKeyThatKillsAmongMany(t *testing.T) {
 	}
 }
 
+// It takes a key that was alone under way at three deaths to bar it if they were by
+// SIGKILL, which is most often somebody else's, and two if the process ended itself.
+func TestKilledProcessesProveLess(t *testing.T) {
+	for deaths, slain := range map[int]bool{2: false, 3: true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{t: t, data: newData(t)}
+			f.making(func(p *fakePlug) {
+				p.slain = slain
+				p.wire.hold("Get", "k", false)
+			})
+			s := openFake(t, Options{}, f.launch)
+			read := async(func() error { _, _, err := s.Get(t.Context(), "k"); return err })
+			put(t, s, "other", "v")
+			for n := 1; n <= deaths; n++ {
+				synctest.Wait()
+				if got := s.Status().Quarantine; len(got) != 0 {
+					t.Fatalf("killed: %v; before death %d of %d in quarantine are %v", slain, n, deaths, got)
+				}
+				put(t, s, "other", "v") // nor is it a suspect
+				f.last().die()
+				synctest.Wait()
+				_ = errorOf(t, read)
+				time.Sleep(5 * time.Second)
+				serves(t, s, n+1)
+				read = async(func() error { _, _, err := s.Get(t.Context(), "k"); return err })
+			}
+			synctest.Wait()
+			if got := s.Status().Quarantine; len(got) != 1 {
+				t.Errorf("killed: %v; after %d deaths in quarantine are %v", slain, deaths, got)
+			}
+		})
+	}
+}
+
 // A process that somebody kills again and again while it serves puts nothing into
 // quarantine.
 func TestKillsBarNothing(t *testing.T) {

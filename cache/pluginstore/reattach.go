@@ -34,6 +34,7 @@ func (p *attached) info() shared.Info    { return p.client.Info() }
 func (*attached) pid() int               { return 0 }
 func (*attached) died() <-chan struct{}  { return nil }
 func (*attached) cause() error           { return nil }
+func (*attached) wasKilled() bool        { return false }
 func (p *attached) bury()                {}
 func (p *attached) kill(error)           { _ = p.conn.Close() }
 func (p *attached) abort()               { _ = p.conn.Close() }

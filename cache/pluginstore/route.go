@@ -23,6 +23,9 @@ type plug interface {
 	// died is closed as soon as it can serve no more; cause says why then.
 	died() <-chan struct{}
 	cause() error
+	// wasKilled reports, once it has died, whether SIGKILL ended it, as somebody
+	// else or the system does, or this host when the connection broke.
+	wasKilled() bool
 	// check asks it for its health, for timeout at most.
 	check(ctx context.Context, timeout time.Duration) error
 	// bury is called once it has died: which calls it never sent on is known then.
