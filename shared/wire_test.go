@@ -134,8 +134,11 @@ func (l liar) Describe(context.Context, *storepb.DescribeRequest) (*storepb.Desc
 	return l.describe, nil
 }
 
+// liarLimit is the longest value that a liar says it has.
+const liarLimit = 1 << 20
+
 func (liar) Get(context.Context, *storepb.GetRequest) (*storepb.GetResponse, error) {
-	return &storepb.GetResponse{Entry: &storepb.Entry{Value: make([]byte, 40<<20)}}, nil
+	return &storepb.GetResponse{Entry: &storepb.Entry{Value: make([]byte, liarLimit+messageSlack)}}, nil
 }
 
 func (liar) GetMany(_ context.Context, r *storepb.GetManyRequest) (*storepb.GetManyResponse, error) {
@@ -161,14 +164,14 @@ func TestAPluginIsNotBelieved(t *testing.T) {
 	}
 
 	c := NewClient(dial(t, liar{describe: &storepb.DescribeResponse{
-		MaxValue: 1 << 20, Capabilities: []storepb.Capability{storepb.Capability_CAPABILITY_BATCH, 999},
+		MaxValue: liarLimit, Capabilities: []storepb.Capability{storepb.Capability_CAPABILITY_BATCH, 999},
 	}}))
 	info, err := c.Describe(t.Context())
 	if err != nil || info.Capabilities != cache.CanBatch {
 		t.Fatalf("Describe = %+v, %v", info, err)
 	}
 	if _, _, err := c.Get(t.Context(), "k"); !errors.Is(err, cache.ErrTooLarge) {
-		t.Errorf("an answer of 40 MiB where 1 MiB is the limit: %v", err)
+		t.Errorf("an answer a little longer than a message may be: %v", err)
 	}
 	for _, keys := range [][]string{{"one"}, {"one", "two", "three"}} {
 		if _, err := c.GetMany(t.Context(), keys); err == nil {
